@@ -1,0 +1,84 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+// Arrows point from a target to what it is built on; Sources/README.md draws them.
+let package = Package(
+    name: "semcached",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "CacheClient", targets: ["CacheClient"]),
+        .executable(name: "semcached", targets: ["semcached"]),
+        .executable(name: "semcache", targets: ["semcache"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults, "YAML"]),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        // C
+        .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
+        .target(name: "CCacheProto", linkerSettings: [.linkedLibrary("protobuf-c")]),
+        .target(name: "CKernels"),
+
+        // Nouns, verbs, wire
+        .target(name: "CacheModel", dependencies: ["COpenSSL"], swiftSettings: strict),
+        .target(name: "CacheEngine", dependencies: ["CacheModel", deque, logging], swiftSettings: strict),
+        .target(
+            name: "CacheWire", dependencies: ["CacheModel", "CCacheProto", nioCore],
+            swiftSettings: strict),
+
+        // Adapters
+        .target(
+            name: "EmbeddedStore", dependencies: ["CacheEngine", "CacheModel", "CKernels", grdb, logging],
+            swiftSettings: strict),
+        .target(
+            name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],
+            exclude: ["UnicodeTable/generate.py"], swiftSettings: strict),
+
+        // Ends
+        .target(
+            name: "CacheServer",
+            dependencies: ["CCacheProto", "CacheEngine", "CacheModel", "CacheWire", nioCore, nioPosix, logging, lifecycle],
+            swiftSettings: strict),
+        .target(
+            name: "CacheClient", dependencies: ["CacheModel", "CacheWire", nioCore, nioPosix], swiftSettings: strict),
+        .executableTarget(
+            name: "semcached",
+            dependencies: [
+                "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder", arguments,
+                configuration, lifecycle, signals, logging, nioCore, nioPosix, systemPackage, yams,
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "semcache", dependencies: ["CacheClient", "CacheModel", arguments], swiftSettings: strict),
+    ],
+    cLanguageStandard: .c11
+)

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Milliseconds since the Unix epoch.
+package struct Timestamp: Hashable, Sendable, Comparable {
+    package let milliseconds: Int64
+
+    package init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+    package static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
+
+    /// Saturates instead of trapping: the duration may be a peer's.
+    package static func + (left: Self, right: Duration) -> Self {
+        let (sum, overflow) = left.milliseconds.addingReportingOverflow(right.wholeMilliseconds)
+        return Self(milliseconds: overflow ? (right < .zero ? .min : .max) : sum)
+    }
+
+    package static func - (left: Self, right: Self) -> Duration {
+        let (difference, overflow) = left.milliseconds.subtractingReportingOverflow(right.milliseconds)
+        return .milliseconds(overflow ? (left > right ? Int64.max : .min) : difference)
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded towards zero, saturating.
+    package var wholeMilliseconds: Int64 {
+        let (seconds, attoseconds) = self.components
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1000)
+        guard !overflow else { return seconds < 0 ? .min : .max }
+        let (sum, sumOverflow) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000_000)
+        return sumOverflow ? (seconds < 0 ? .min : .max) : sum
+    }
+}
+
+/// The value of an attribute.
+package enum AttributeValue: Hashable, Sendable {
+    case string(String)
+    case number(Double)
+    case boolean(Bool)
+    case strings([String])
+}
+
+/// Typed metadata of an entry: filterable, not a part of its identity.
+package struct Attribute: Hashable, Sendable {
+    /// The attribute that holds an entry's tags, a list of strings.
+    package static let tagsName = "tags"
+
+    package let name: String
+    package let value: AttributeValue
+
+    package init(name: String, value: AttributeValue) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What a response cost to make.
+package struct Usage: Hashable, Sendable {
+    package let promptTokens: UInt64
+    package let completionTokens: UInt64
+    package let cost: Double
+
+    package init(promptTokens: UInt64, completionTokens: UInt64, cost: Double) {
+        self.promptTokens = promptTokens
+        self.completionTokens = completionTokens
+        self.cost = cost
+    }
+}
+
+/// A stored answer.
+package struct CacheEntry: Sendable, Equatable {
+    package static let defaultContentType = "text/plain; charset=utf-8"
+
+    package let id: EntryID
+    /// `nil` where it is not known: a match on the wire does not carry it.
+    package let prompt: CanonicalPrompt?
+    /// Opaque: never parsed, never logged.
+    package let response: [UInt8]
+    package let contentType: String
+    package let attributes: [Attribute]
+    package let usage: Usage?
+    package let createdAt: Timestamp
+    /// Absolute; a hit does not move it.
+    package let expiresAt: Timestamp
+
+    package init(
+        id: EntryID, prompt: CanonicalPrompt?, response: [UInt8], contentType: String, attributes: [Attribute],
+        usage: Usage?, createdAt: Timestamp, expiresAt: Timestamp
+    ) {
+        self.id = id
+        self.prompt = prompt
+        self.response = response
+        self.contentType = contentType
+        self.attributes = attributes
+        self.usage = usage
+        self.createdAt = createdAt
+        self.expiresAt = expiresAt
+    }
+}

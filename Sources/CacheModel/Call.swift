@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One of the service's requests.
+package enum ServiceRequest: Sendable, Equatable {
+    case lookup(LookupRequest)
+    case store(StoreRequest)
+    case invalidate(InvalidateRequest)
+    /// One cache's, or all of the tenant's if `nil`.
+    case stats(cache: String?)
+    case ping
+}
+
+/// One of the service's answers.
+package enum ServiceResponse: Sendable, Equatable {
+    case lookup(LookupOutcome)
+    case store(StoreOutcome)
+    case invalidate(InvalidateOutcome)
+    case stats(ServiceStatistics)
+    case ping(serverVersion: String)
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Every limit of the service, with its unit and its reason.
+///
+/// A number that a peer controls meets its limit here before any arithmetic is done with it.
+package enum Limits {
+    // MARK: Frames and connections
+
+    /// Largest frame body, bytes. Fits the largest response, prompt, vector and attributes together.
+    package static let maximumFrameBytes = 4 << 20
+    /// Largest frame body before a `Hello` was accepted, bytes: a stranger gets no memory.
+    package static let maximumHelloBytes = 4 << 10
+    /// Memory that decoding one message may take, bytes. protobuf-c's structures are larger than the wire form: a list
+    /// of empty elements, two bytes each, becomes a structure each.
+    package static let maximumDecodedBytes = 16 << 20
+    /// Calls in flight per connection; beyond it the connection is not read.
+    package static let maximumCallsInFlight = 1024
+    /// Open connections of one listener. Above it, a new one is closed at once.
+    package static let maximumConnections = 10_000
+    /// Connections that have not said hello yet, of one listener.
+    package static let maximumUnauthenticatedConnections = 2_000
+    /// Time in which a connection must say hello.
+    package static let handshakeDeadline = Duration.seconds(5)
+    /// Time in which a frame that was begun must be complete: a peer that drips bytes holds nothing for long.
+    package static let frameDeadline = Duration.seconds(30)
+    /// Replies waiting to be written to a peer that does not read, bytes; above it the connection is not read either.
+    package static let maximumUnwrittenBytes = 8 << 20
+    /// Time in which a peer that does not read must take some of what is waiting for it.
+    package static let writeDeadline = Duration.seconds(30)
+    /// Deadline of a call that names none.
+    package static let defaultDeadline = Duration.seconds(10)
+    /// Longest deadline that a call may ask for; a longer one is shortened.
+    package static let maximumDeadline = Duration.seconds(300)
+    /// Client name in a `Hello`, bytes.
+    package static let maximumClientNameBytes = 256
+    /// `traceparent` of W3C, bytes.
+    package static let maximumTraceParentBytes = 256
+
+    // MARK: Requests
+
+    /// Cache name, bytes.
+    package static let maximumCacheNameBytes = 128
+    /// Prompt, bytes of UTF-8. The embedder reads its first few hundred tokens; the exact tier all of it.
+    package static let maximumPromptBytes = 64 << 10
+    /// Response, bytes.
+    package static let maximumResponseBytes = 2 << 20
+    /// Content type, bytes.
+    package static let maximumContentTypeBytes = 256
+    /// Vary parts per request.
+    package static let maximumVaryParts = 32
+    /// Name of a vary part, bytes.
+    package static let maximumVaryNameBytes = 128
+    /// Value of a vary part, bytes.
+    package static let maximumVaryValueBytes = 4 << 10
+    /// Attributes per entry.
+    package static let maximumAttributes = 64
+    /// Name of an attribute, bytes.
+    package static let maximumAttributeNameBytes = 64
+    /// A string of an attribute, bytes.
+    package static let maximumAttributeStringBytes = 4 << 10
+    /// Strings of one list attribute.
+    package static let maximumAttributeListCount = 256
+    /// Dimensions of a vector.
+    package static let maximumDimensions = 4096
+    /// Matches that one Lookup may ask for.
+    package static let maximumTopK = 100
+    /// Entry ids that one Invalidate may name.
+    package static let maximumEntryIDs = 10_000
+    /// Entry ids that an Invalidate reports as a sample.
+    package static let maximumSampleIDs = 20
+    /// Caches that one Stats reports.
+    package static let maximumCachesInStats = 10_000
+    /// Time to live that a Store may ask for.
+    package static let maximumTimeToLive = Duration.seconds(10 * 365 * 86_400)
+
+    // MARK: Memory and queues
+
+    /// Texts waiting for the embedder. At 1 ms each it is what a caller's deadline can bear.
+    package static let embeddingQueue = 4096
+    /// Texts of one batch. Beyond it a batch gains nothing and the first of it waits longer.
+    package static let embeddingBatch = 16
+    /// Vectors remembered by text.
+    package static let embeddingMemory = 16_384
+    /// Store operations waiting for the writer.
+    package static let storeQueue = 16_384
+    /// Changes committed together.
+    package static let storeBatch = 512
+    /// Reads waiting for the store's threads.
+    package static let storeReadQueue = 16_384
+    /// Partitions remembered per connection, so that their digest is not computed for each call.
+    package static let rememberedPartitions = 64
+    /// Caches with counters of their own; the rest share one.
+    package static let maximumCountedCaches = 10_000
+}

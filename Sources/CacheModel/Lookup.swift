@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a Lookup asks.
+package struct LookupRequest: Sendable, Equatable {
+    package enum Mode: Sendable, Hashable {
+        case both
+        case exact
+        case semantic
+    }
+
+    package var cache: String
+    package var prompt: CanonicalPrompt
+    /// Names are distinct.
+    package var vary: [VaryPart]
+    /// −1…1; the cache's default if `nil`. The tenant's floor holds in any case.
+    package var similarityThreshold: Float?
+    /// 1…``Limits/maximumTopK``.
+    package var topK: Int
+    package var maximumAge: Duration?
+    package var mode: Mode
+    /// Computed by the caller; checked for dimension and normalised by the engine.
+    package var embedding: [Float]?
+
+    package init(
+        cache: String, prompt: CanonicalPrompt, vary: [VaryPart] = [], similarityThreshold: Float? = nil,
+        topK: Int = 1, maximumAge: Duration? = nil, mode: Mode = .both, embedding: [Float]? = nil
+    ) {
+        self.cache = cache
+        self.prompt = prompt
+        self.vary = vary
+        self.similarityThreshold = similarityThreshold
+        self.topK = topK
+        self.maximumAge = maximumAge
+        self.mode = mode
+        self.embedding = embedding
+    }
+}
+
+/// What a Lookup found.
+package enum LookupOutcome: Sendable, Equatable {
+    case hit(LookupHit)
+    case miss(LookupMiss)
+}
+
+/// Where an answer came from.
+package enum Tier: Sendable, Hashable {
+    /// The memory of the replica that answered.
+    case l1
+    /// The store behind it.
+    case store
+}
+
+package struct LookupHit: Sendable, Equatable {
+    package enum Kind: Sendable, Hashable {
+        case exact
+        case semantic
+    }
+
+    package let kind: Kind
+    package let tier: Tier
+    /// Best first; not empty.
+    package let matches: [LookupMatch]
+    /// When the hit was decided: what an entry's age is counted to.
+    package let at: Timestamp
+
+    package init(kind: Kind, tier: Tier, matches: [LookupMatch], at: Timestamp) {
+        self.kind = kind
+        self.tier = tier
+        self.matches = matches
+        self.at = at
+    }
+}
+
+package struct LookupMatch: Sendable, Equatable {
+    package let entry: CacheEntry
+    /// Cosine, −1…1; 1 for an exact hit.
+    package let similarity: Float
+
+    package init(entry: CacheEntry, similarity: Float) {
+        self.entry = entry
+        self.similarity = similarity
+    }
+}
+
+package struct LookupMiss: Sendable, Equatable {
+    package enum Reason: Sendable, Hashable {
+        case noEntry
+        case notStored
+        case belowThreshold
+        case tooOld
+        case degraded(Degradation)
+    }
+
+    /// What kept the cache from looking.
+    package enum Degradation: Sendable, Hashable, CaseIterable {
+        case embedderOverloaded
+        case embedderFailed
+        case storeUnavailable
+        case deadlineExceeded
+    }
+
+    package let reason: Reason
+    package let nearest: NearestMiss?
+    /// The threshold that was in force.
+    package let similarityThreshold: Float
+
+    package init(reason: Reason, nearest: NearestMiss? = nil, similarityThreshold: Float) {
+        self.reason = reason
+        self.nearest = nearest
+        self.similarityThreshold = similarityThreshold
+    }
+}
+
+/// The nearest candidate that was not served.
+package struct NearestMiss: Sendable, Equatable {
+    package let id: EntryID
+    /// Cosine, −1…1.
+    package let similarity: Float
+    /// Whether another entry below the threshold may be nearer: the search proves only that none reaches it.
+    package let isApproximate: Bool
+
+    package init(id: EntryID, similarity: Float, isApproximate: Bool) {
+        self.id = id
+        self.similarity = similarity
+        self.isApproximate = isApproximate
+    }
+}

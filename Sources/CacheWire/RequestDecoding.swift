@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CCacheProto
+package import CacheModel
+
+extension LookupRequest {
+    /// Checks and copies a request.
+    ///
+    /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field and the limit.
+    package init(_ lookup: borrowing Semcached__V1__LookupRequest) throws(CacheError) {
+        var threshold: Float?
+        if lookup.similarity_threshold_present_case
+            == SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT_SIMILARITY_THRESHOLD
+        {
+            threshold = try similarity(lookup.similarity_threshold, "similarity_threshold")
+        }
+        var maximumAge: Duration?
+        if lookup.max_age_present_case == SEMCACHED__V1__LOOKUP_REQUEST__MAX_AGE_PRESENT_MAX_AGE_MS {
+            maximumAge = .milliseconds(Int64(clamping: lookup.max_age_ms))
+        }
+        guard lookup.top_k <= UInt32(Limits.maximumTopK) else {
+            throw .invalidArgument("top_k", "is \(lookup.top_k), the limit is \(Limits.maximumTopK)")
+        }
+        let mode: Mode
+        switch lookup.mode {
+        case SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_BOTH: mode = .both
+        case SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_EXACT: mode = .exact
+        case SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_SEMANTIC: mode = .semantic
+        default: throw .invalidArgument("mode", "is unknown")
+        }
+        self.init(
+            cache: try cacheName(lookup.cache), prompt: try CanonicalPrompt(lookup.prompt.bytes),
+            vary: try varyParts(lookup.vary, lookup.n_vary), similarityThreshold: threshold,
+            topK: max(1, Int(lookup.top_k)), maximumAge: maximumAge, mode: mode,
+            embedding: try vector(lookup.embedding))
+    }
+}
+
+extension StoreRequest {
+    /// Checks and copies a request.
+    ///
+    /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field and the limit.
+    package init(_ store: borrowing Semcached__V1__StoreRequest) throws(CacheError) {
+        guard store.response.len > 0 else { throw .invalidArgument("response", "is empty") }
+        guard store.response.len <= Limits.maximumResponseBytes else {
+            throw .tooLong("response", store.response.len, limit: Limits.maximumResponseBytes)
+        }
+        var timeToLive: Duration?
+        if store.ttl_present_case == SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT_TTL_MS {
+            let duration = Duration.milliseconds(Int64(clamping: store.ttl_ms))
+            guard duration > .zero, duration <= Limits.maximumTimeToLive else {
+                let limit = Limits.maximumTimeToLive.wholeMilliseconds
+                throw .invalidArgument("ttl_ms", "is \(store.ttl_ms); it must be 1 to \(limit)")
+            }
+            timeToLive = duration
+        }
+        let contentType = try store.content_type.text("content_type", limit: Limits.maximumContentTypeBytes)
+        self.init(
+            cache: try cacheName(store.cache), prompt: try CanonicalPrompt(store.prompt.bytes),
+            vary: try varyParts(store.vary, store.n_vary), response: [UInt8](store.response.bytes),
+            contentType: contentType.isEmpty ? CacheEntry.defaultContentType : contentType,
+            attributes: try storedAttributes(of: store), timeToLive: timeToLive, embedding: try vector(store.embedding),
+            usage: try storedUsage(store.usage))
+    }
+}
+
+extension InvalidateRequest {
+    /// Checks and copies a request.
+    ///
+    /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field and the limit.
+    package init(_ invalidate: borrowing Semcached__V1__InvalidateRequest) throws(CacheError) {
+        let selector: Selector
+        switch invalidate.selector_case {
+        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_ENTRY_IDS:
+            selector = .ids(try entryIDs(invalidate.entry_ids.pointee))
+        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_EXACT_PROMPT:
+            let exact = invalidate.exact_prompt.pointee
+            selector = .exactPrompt(
+                try CanonicalPrompt(exact.prompt.bytes), vary: try varyParts(exact.vary, exact.n_vary))
+        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_SEMANTIC_RADIUS:
+            let radius = invalidate.semantic_radius.pointee
+            selector = .semanticRadius(
+                try CanonicalPrompt(radius.prompt.bytes), vary: try varyParts(radius.vary, radius.n_vary),
+                similarity: try similarity(radius.similarity, "semantic_radius.similarity"),
+                embedding: try vector(radius.embedding))
+        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_WHOLE_CACHE:
+            selector = .wholeCache
+        default:
+            throw .invalidArgument("selector", "is missing; nothing is removed without one")
+        }
+        self.init(
+            cache: try cacheName(invalidate.cache), selector: selector, isDryRun: invalidate.dry_run != 0)
+    }
+}
+
+private func cacheName(_ data: ProtobufCBinaryData) throws(CacheError) -> String {
+    try data.name("cache", limit: Limits.maximumCacheNameBytes)
+}
+
+/// A cosine. Not a number is refused: it compares false with everything, and would let any neighbour through or none.
+private func similarity(_ value: Float, _ field: StaticString) throws(CacheError) -> Float {
+    guard value >= -1, value <= 1 else { throw .invalidArgument(field, "is not a number from -1 to 1") }
+    return value
+}
+
+private func varyParts(
+    _ start: UnsafeMutablePointer<UnsafeMutablePointer<Semcached__V1__VaryPart>?>?, _ count: Int
+) throws(CacheError) -> [VaryPart] {
+    guard count <= Limits.maximumVaryParts else { throw .tooMany("vary", count, limit: Limits.maximumVaryParts) }
+    var parts: [VaryPart] = []
+    for part in RepeatedMessages(start, count) {
+        parts.append(
+            VaryPart(
+                name: try part.name.name("vary.name", limit: Limits.maximumVaryNameBytes),
+                value: try part.value.text("vary.value", limit: Limits.maximumVaryValueBytes)))
+    }
+    // By bytes: `String` compares up to canonical equivalence, the fingerprint does not.
+    guard Set(parts.map { Array($0.name.utf8) }).count == parts.count else {
+        throw .invalidArgument("vary", "has the same name twice")
+    }
+    return parts
+}
+
+private func vector(_ embedding: UnsafeMutablePointer<Semcached__V1__Embedding>?) throws(CacheError) -> [Float]? {
+    guard let embedding = embedding?.pointee else { return nil }
+    guard embedding.n_values <= Limits.maximumDimensions else {
+        throw .tooMany("embedding", embedding.n_values, limit: Limits.maximumDimensions)
+    }
+    return Array(UnsafeBufferPointer(start: embedding.values, count: embedding.n_values))
+}
+
+private func storedAttributes(of store: borrowing Semcached__V1__StoreRequest) throws(CacheError) -> [Attribute] {
+    let count = store.n_attributes + (store.n_tags > 0 ? 1 : 0)
+    guard count <= Limits.maximumAttributes else {
+        throw .tooMany("attributes", count, limit: Limits.maximumAttributes)
+    }
+    var attributes: [Attribute] = []
+    for attribute in RepeatedMessages(store.attributes, store.n_attributes) {
+        let name = try attribute.name.name("attributes.name", limit: Limits.maximumAttributeNameBytes)
+        attributes.append(Attribute(name: name, value: try attributeValue(attribute)))
+    }
+    if store.n_tags > 0 {
+        let tags = try strings(store.tags, store.n_tags, "tags")
+        attributes.append(Attribute(name: Attribute.tagsName, value: .strings(tags)))
+    }
+    guard Set(attributes.map { Array($0.name.utf8) }).count == attributes.count else {
+        throw .invalidArgument("attributes", "has the same name twice (tags are the attribute \"tags\")")
+    }
+    return attributes
+}
+
+private func entryIDs(_ list: Semcached__V1__EntryIDs) throws(CacheError) -> [EntryID] {
+    guard list.n_ids > 0 else { throw .invalidArgument("entry_ids", "is empty") }
+    guard list.n_ids <= Limits.maximumEntryIDs else {
+        throw .tooMany("entry_ids", list.n_ids, limit: Limits.maximumEntryIDs)
+    }
+    var ids: [EntryID] = []
+    for data in UnsafeBufferPointer(start: list.ids, count: list.n_ids) {
+        guard let id = EntryID(text: data.bytes) else {
+            throw .invalidArgument("entry_ids", "has an id that is not 32 lower-case hexadecimal digits")
+        }
+        ids.append(id)
+    }
+    return ids
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CCacheProto
+import CacheModel
+
+/// Decodes what a server sends. Belongs to one thread.
+package final class ServerMessageDecoder {
+    private let arena = ProtobufArena(limit: 4 * Limits.maximumFrameBytes)
+
+    package init() {}
+
+    /// Decodes a frame's body into nouns.
+    ///
+    /// - Throws: ``WireError`` with `.malformedMessage`.
+    package func decode(_ body: UnsafeRawBufferPointer) throws(WireError) -> ServerMessage {
+        defer { self.arena.reset() }
+        let start = body.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        guard let message = semcached__v1__server_message__unpack(self.arena.allocator, body.count, start) else {
+            throw WireError(.malformedMessage, "message is no valid protobuf or takes too much memory")
+        }
+        switch message.pointee.kind_case {
+        case SEMCACHED__V1__SERVER_MESSAGE__KIND_WELCOME:
+            return .welcome(try Self.welcome(message.pointee.welcome.pointee))
+        case SEMCACHED__V1__SERVER_MESSAGE__KIND_REPLY:
+            return .reply(try Self.reply(message.pointee.reply.pointee))
+        case SEMCACHED__V1__SERVER_MESSAGE__KIND_GO_AWAY:
+            return .goAway(reason: String(decoding: message.pointee.go_away.pointee.reason.bytes, as: UTF8.self))
+        default:
+            throw WireError(.malformedMessage, "message is neither welcome, reply nor go-away")
+        }
+    }
+
+    private static func welcome(_ packed: Semcached__V1__Welcome) throws(WireError) -> Welcome {
+        var welcome = Welcome(
+            version: packed.version, serverVersion: String(decoding: packed.server_version.bytes, as: UTF8.self),
+            embeddingDimensions: packed.embedding_dimensions)
+        welcome.maximumFrameBytes = packed.maximum_frame_bytes
+        welcome.maximumCallsInFlight = packed.maximum_calls_in_flight
+        welcome.maximumPromptBytes = packed.maximum_prompt_bytes
+        welcome.maximumResponseBytes = packed.maximum_response_bytes
+        return welcome
+    }
+
+    private static func reply(_ packed: Semcached__V1__Reply) throws(WireError) -> Reply {
+        if let status = packed.status?.pointee {
+            let field = String(decoding: status.field.bytes, as: UTF8.self)
+            let error = CacheError(
+                CacheError.Code(rawValue: status.code) ?? .internal,
+                String(decoding: status.message.bytes, as: UTF8.self), field: field.isEmpty ? nil : field)
+            return Reply(id: packed.id, result: .failure(error))
+        }
+        do {
+            return Reply(id: packed.id, result: .success(try self.response(packed)))
+        } catch {
+            // A reply of this client's calls must be whole; its sender is not the server that was expected.
+            throw WireError(.malformedMessage, error.message)
+        }
+    }
+
+    private static func response(_ packed: Semcached__V1__Reply) throws(CacheError) -> ServiceResponse {
+        switch packed.response_case {
+        case SEMCACHED__V1__REPLY__RESPONSE_LOOKUP:
+            return .lookup(try LookupOutcome(packed.lookup.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_STORE:
+            let store = packed.store.pointee
+            return .store(
+                StoreOutcome(
+                    id: try entryID(store.entry_id), expiresAt: timestamp(store.expires_at_ms),
+                    isReplacement: store.replaced != 0))
+        case SEMCACHED__V1__REPLY__RESPONSE_INVALIDATE:
+            let invalidate = packed.invalidate.pointee
+            var sample: [EntryID] = []
+            for id in UnsafeBufferPointer(start: invalidate.sample_ids, count: invalidate.n_sample_ids) {
+                sample.append(try entryID(id))
+            }
+            return .invalidate(
+                InvalidateOutcome(
+                    count: Int(clamping: invalidate.count), sample: sample, isDryRun: invalidate.dry_run != 0))
+        case SEMCACHED__V1__REPLY__RESPONSE_STATS:
+            return .stats(ServiceStatistics(packed.stats.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_PING:
+            return .ping(serverVersion: String(decoding: packed.ping.pointee.server_version.bytes, as: UTF8.self))
+        default:
+            throw CacheError(.internal, "the reply names no response that this client knows")
+        }
+    }
+}
+
+extension LookupOutcome {
+    fileprivate init(_ packed: Semcached__V1__LookupResponse) throws(CacheError) {
+        switch packed.outcome {
+        case SEMCACHED__V1__OUTCOME__OUTCOME_HIT_EXACT, SEMCACHED__V1__OUTCOME__OUTCOME_HIT_SEMANTIC:
+            var matches: [LookupMatch] = []
+            var age: UInt64 = 0
+            for packed in RepeatedMessages(packed.matches, packed.n_matches) {
+                if matches.isEmpty { age = packed.age_ms }
+                matches.append(LookupMatch(entry: try CacheEntry(packed), similarity: packed.similarity))
+            }
+            guard let best = matches.first else { throw CacheError(.internal, "the hit has no match") }
+            self = .hit(
+                LookupHit(
+                    kind: packed.outcome == SEMCACHED__V1__OUTCOME__OUTCOME_HIT_EXACT ? .exact : .semantic,
+                    tier: packed.tier == SEMCACHED__V1__TIER__TIER_L1 ? .l1 : .store, matches: matches,
+                    at: best.entry.createdAt + .milliseconds(Int64(clamping: age))))
+        case SEMCACHED__V1__OUTCOME__OUTCOME_MISS:
+            guard let miss = packed.miss?.pointee, let reason = LookupMiss.Reason(miss.reason, miss.degraded) else {
+                throw CacheError(.internal, "the miss has no reason that this client knows")
+            }
+            var nearest: NearestMiss?
+            if miss.nearest_similarity_present_case
+                == SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT_NEAREST_SIMILARITY
+            {
+                nearest = NearestMiss(
+                    id: try entryID(miss.nearest_entry_id), similarity: miss.nearest_similarity,
+                    isApproximate: miss.nearest_is_approximate != 0)
+            }
+            self = .miss(
+                LookupMiss(reason: reason, nearest: nearest, similarityThreshold: miss.similarity_threshold))
+        default:
+            throw CacheError(.internal, "the outcome is none that this client knows")
+        }
+    }
+}
+
+extension CacheEntry {
+    /// The prompt is not in a match; the caller knows the one it asked, and must not take it for the stored one.
+    fileprivate init(_ packed: Semcached__V1__Match) throws(CacheError) {
+        var attributes: [Attribute] = []
+        for attribute in RepeatedMessages(packed.attributes, packed.n_attributes) {
+            attributes.append(
+                Attribute(
+                    name: String(decoding: attribute.name.bytes, as: UTF8.self),
+                    value: try attributeValue(attribute)))
+        }
+        self.init(
+            id: try entryID(packed.entry_id), prompt: nil, response: [UInt8](packed.response.bytes),
+            contentType: String(decoding: packed.content_type.bytes, as: UTF8.self), attributes: attributes,
+            usage: try storedUsage(packed.usage), createdAt: timestamp(packed.created_at_ms),
+            expiresAt: timestamp(packed.expires_at_ms))
+    }
+}
+
+extension ServiceStatistics {
+    fileprivate init(_ packed: Semcached__V1__StatsResponse) {
+        self.init()
+        self.caches = RepeatedMessages(packed.caches, packed.n_caches).map { CacheStatistics($0) }
+        self.uptime = .milliseconds(Int64(clamping: packed.uptime_ms))
+        self.l1Entries = packed.l1_entries
+        self.l1Bytes = packed.l1_bytes
+        self.indexBytes = packed.index_bytes
+        self.embeddingsComputed = packed.embeddings_computed
+        self.embeddingsCached = packed.embeddings_cached
+        self.connections = packed.connections
+        self.embedder = String(decoding: packed.embedder.bytes, as: UTF8.self)
+    }
+}
+
+extension CacheStatistics {
+    fileprivate init(_ packed: Semcached__V1__CacheStats) {
+        self.init(cache: String(decoding: packed.cache.bytes, as: UTF8.self))
+        self.entries = packed.entries
+        self.responseBytes = packed.response_bytes
+        self.exactHitsL1 = packed.exact_hits_l1
+        self.exactHitsStore = packed.exact_hits_store
+        self.semanticHitsL1 = packed.semantic_hits_l1
+        self.semanticHitsStore = packed.semantic_hits_store
+        self.missesNoEntry = packed.misses_no_entry
+        self.missesNotStored = packed.misses_not_stored
+        self.missesBelowThreshold = packed.misses_below_threshold
+        self.missesTooOld = packed.misses_too_old
+        self.missesDegraded = packed.misses_degraded
+        self.stores = packed.stores
+        self.invalidatedEntries = packed.invalidated_entries
+    }
+}
+
+private func entryID(_ data: ProtobufCBinaryData) throws(CacheError) -> EntryID {
+    guard let id = EntryID(text: data.bytes) else { throw CacheError(.internal, "the reply has a malformed entry id") }
+    return id
+}
+
+private func timestamp(_ milliseconds: UInt64) -> Timestamp { Timestamp(milliseconds: Int64(clamping: milliseconds)) }

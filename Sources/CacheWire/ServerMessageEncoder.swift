@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CCacheProto
+import CacheModel
+package import NIOCore
+
+/// Encodes what a server sends. Belongs to one thread.
+package final class ServerMessageEncoder {
+    // Responses are limited to a frame; with their structures they take less than four.
+    private let arena = ProtobufArena(limit: 4 * Limits.maximumFrameBytes)
+
+    package init() {}
+
+    /// Appends a frame with the message.
+    package func write(_ message: ServerMessage, into buffer: inout ByteBuffer) {
+        defer { self.arena.reset() }
+        let build = MessageBuilder(arena: self.arena)
+        let packed = build.make(semcached__v1__server_message__init)
+        switch message {
+        case .welcome(let welcome):
+            packed.pointee.kind_case = SEMCACHED__V1__SERVER_MESSAGE__KIND_WELCOME
+            packed.pointee.welcome = build.welcome(welcome)
+        case .reply(let reply):
+            packed.pointee.kind_case = SEMCACHED__V1__SERVER_MESSAGE__KIND_REPLY
+            packed.pointee.reply = build.reply(reply)
+        case .goAway(let reason):
+            packed.pointee.kind_case = SEMCACHED__V1__SERVER_MESSAGE__KIND_GO_AWAY
+            packed.pointee.go_away = build.make(semcached__v1__go_away__init)
+            packed.pointee.go_away.pointee.reason = build.bytes(reason)
+        }
+        buffer.writeFrame { $0.writePacked(UnsafeRawPointer(packed)) }
+    }
+}
+
+extension MessageBuilder {
+    fileprivate func welcome(_ welcome: Welcome) -> UnsafeMutablePointer<Semcached__V1__Welcome> {
+        let packed = self.make(semcached__v1__welcome__init)
+        packed.pointee.version = welcome.version
+        packed.pointee.server_version = self.bytes(welcome.serverVersion)
+        packed.pointee.maximum_frame_bytes = welcome.maximumFrameBytes
+        packed.pointee.maximum_calls_in_flight = welcome.maximumCallsInFlight
+        packed.pointee.maximum_prompt_bytes = welcome.maximumPromptBytes
+        packed.pointee.maximum_response_bytes = welcome.maximumResponseBytes
+        packed.pointee.embedding_dimensions = welcome.embeddingDimensions
+        return packed
+    }
+
+    fileprivate func reply(_ reply: Reply) -> UnsafeMutablePointer<Semcached__V1__Reply> {
+        let packed = self.make(semcached__v1__reply__init)
+        packed.pointee.id = reply.id
+        switch reply.result {
+        case .failure(let error):
+            packed.pointee.status = self.make(semcached__v1__status__init)
+            packed.pointee.status.pointee.code = error.code.rawValue
+            packed.pointee.status.pointee.message = self.bytes(error.message)
+            packed.pointee.status.pointee.field = self.bytes(error.field ?? "")
+        case .success(.lookup(let outcome)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_LOOKUP
+            packed.pointee.lookup = self.lookup(outcome)
+        case .success(.store(let outcome)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_STORE
+            packed.pointee.store = self.make(semcached__v1__store_response__init)
+            packed.pointee.store.pointee.entry_id = self.bytes(outcome.id.text)
+            packed.pointee.store.pointee.expires_at_ms = UInt64(clamping: outcome.expiresAt.milliseconds)
+            packed.pointee.store.pointee.replaced = outcome.isReplacement ? 1 : 0
+        case .success(.invalidate(let outcome)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_INVALIDATE
+            packed.pointee.invalidate = self.make(semcached__v1__invalidate_response__init)
+            packed.pointee.invalidate.pointee.count = UInt64(outcome.count)
+            packed.pointee.invalidate.pointee.dry_run = outcome.isDryRun ? 1 : 0
+            let sample = self.list(outcome.sample) { self.bytes($0.text) }
+            packed.pointee.invalidate.pointee.n_sample_ids = sample.count
+            packed.pointee.invalidate.pointee.sample_ids = sample.start
+        case .success(.stats(let statistics)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_STATS
+            packed.pointee.stats = self.statistics(statistics)
+        case .success(.ping(let serverVersion)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_PING
+            packed.pointee.ping = self.make(semcached__v1__ping_response__init)
+            packed.pointee.ping.pointee.server_version = self.bytes(serverVersion)
+        }
+        return packed
+    }
+
+    private func lookup(_ outcome: LookupOutcome) -> UnsafeMutablePointer<Semcached__V1__LookupResponse> {
+        let packed = self.make(semcached__v1__lookup_response__init)
+        switch outcome {
+        case .hit(let hit):
+            packed.pointee.outcome =
+                hit.kind == .exact
+                ? SEMCACHED__V1__OUTCOME__OUTCOME_HIT_EXACT : SEMCACHED__V1__OUTCOME__OUTCOME_HIT_SEMANTIC
+            packed.pointee.tier =
+                hit.tier == .l1 ? SEMCACHED__V1__TIER__TIER_L1 : SEMCACHED__V1__TIER__TIER_STORE
+            (packed.pointee.n_matches, packed.pointee.matches) =
+                self.list(Self.fitting(hit.matches)) { self.match($0, at: hit.at) }
+        case .miss(let miss):
+            packed.pointee.outcome = SEMCACHED__V1__OUTCOME__OUTCOME_MISS
+            packed.pointee.miss = self.miss(miss)
+        }
+        return packed
+    }
+
+    /// As many of the matches, from the best, as one frame holds; the first always fits.
+    private static func fitting(_ matches: [LookupMatch]) -> [LookupMatch] {
+        var room = Limits.maximumFrameBytes - (64 << 10)
+        let fitting = matches.prefix { match in
+            room -= match.entry.wireBytesAtMost
+            return room >= 0
+        }
+        return Array(fitting.isEmpty ? matches.prefix(1) : fitting)
+    }
+
+    private func match(_ match: LookupMatch, at now: Timestamp) -> UnsafeMutablePointer<Semcached__V1__Match> {
+        let packed = self.matchHead(match.entry)
+        packed.pointee.similarity = match.similarity
+        packed.pointee.response = self.bytes(match.entry.response)
+        packed.pointee.age_ms = match.entry.ageMilliseconds(at: now)
+        return packed
+    }
+
+    /// What of a match does not change from one hit to the next, without the response.
+    func matchHead(_ entry: CacheEntry) -> UnsafeMutablePointer<Semcached__V1__Match> {
+        let packed = self.make(semcached__v1__match__init)
+        packed.pointee.entry_id = self.bytes(entry.id.text)
+        packed.pointee.content_type = self.bytes(entry.contentType)
+        (packed.pointee.n_attributes, packed.pointee.attributes) = self.attributes(entry.attributes)
+        packed.pointee.created_at_ms = UInt64(clamping: entry.createdAt.milliseconds)
+        packed.pointee.expires_at_ms = UInt64(clamping: entry.expiresAt.milliseconds)
+        packed.pointee.usage = self.usage(entry.usage)
+        return packed
+    }
+
+    private func miss(_ miss: LookupMiss) -> UnsafeMutablePointer<Semcached__V1__Miss> {
+        let packed = self.make(semcached__v1__miss__init)
+        (packed.pointee.reason, packed.pointee.degraded) = miss.reason.wire
+        if let nearest = miss.nearest {
+            packed.pointee.nearest_similarity_present_case =
+                SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT_NEAREST_SIMILARITY
+            packed.pointee.nearest_similarity = nearest.similarity
+            packed.pointee.nearest_entry_id = self.bytes(nearest.id.text)
+            packed.pointee.nearest_is_approximate = nearest.isApproximate ? 1 : 0
+        }
+        packed.pointee.similarity_threshold = miss.similarityThreshold
+        return packed
+    }
+
+    private func statistics(
+        _ statistics: ServiceStatistics
+    ) -> UnsafeMutablePointer<Semcached__V1__StatsResponse> {
+        let packed = self.make(semcached__v1__stats_response__init)
+        let caches = statistics.caches.prefix(Limits.maximumCachesInStats)
+        (packed.pointee.n_caches, packed.pointee.caches) = self.list(Array(caches), self.cacheStatistics)
+        packed.pointee.uptime_ms = UInt64(clamping: statistics.uptime.wholeMilliseconds)
+        packed.pointee.l1_entries = statistics.l1Entries
+        packed.pointee.l1_bytes = statistics.l1Bytes
+        packed.pointee.index_bytes = statistics.indexBytes
+        packed.pointee.embeddings_computed = statistics.embeddingsComputed
+        packed.pointee.embeddings_cached = statistics.embeddingsCached
+        packed.pointee.connections = statistics.connections
+        packed.pointee.embedder = self.bytes(statistics.embedder)
+        return packed
+    }
+
+    private func cacheStatistics(
+        _ cache: CacheStatistics
+    ) -> UnsafeMutablePointer<Semcached__V1__CacheStats>? {
+        let packed = self.make(semcached__v1__cache_stats__init)
+        packed.pointee.cache = self.bytes(cache.cache)
+        packed.pointee.entries = cache.entries
+        packed.pointee.response_bytes = cache.responseBytes
+        packed.pointee.exact_hits_l1 = cache.exactHitsL1
+        packed.pointee.exact_hits_store = cache.exactHitsStore
+        packed.pointee.semantic_hits_l1 = cache.semanticHitsL1
+        packed.pointee.semantic_hits_store = cache.semanticHitsStore
+        packed.pointee.misses_no_entry = cache.missesNoEntry
+        packed.pointee.misses_not_stored = cache.missesNotStored
+        packed.pointee.misses_below_threshold = cache.missesBelowThreshold
+        packed.pointee.misses_too_old = cache.missesTooOld
+        packed.pointee.misses_degraded = cache.missesDegraded
+        packed.pointee.stores = cache.stores
+        packed.pointee.invalidated_entries = cache.invalidatedEntries
+        return packed
+    }
+}
+
+extension CacheEntry {
+    /// An upper bound of the entry's bytes in a match.
+    fileprivate var wireBytesAtMost: Int {
+        self.attributes.reduce(self.response.count + self.contentType.utf8.count + 256) { sum, attribute in
+            let value: Int
+            switch attribute.value {
+            case .string(let text): value = text.utf8.count
+            case .strings(let strings): value = strings.reduce(0) { $0 + $1.utf8.count + 8 }
+            case .number, .boolean: value = 16
+            }
+            return sum + attribute.name.utf8.count + value + 32
+        }
+    }
+
+    /// Milliseconds since the entry was stored; 0 if the clock has been set back since.
+    func ageMilliseconds(at now: Timestamp) -> UInt64 {
+        UInt64(clamping: (now - self.createdAt).wholeMilliseconds)
+    }
+}
