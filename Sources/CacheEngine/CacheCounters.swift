@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+import Synchronization
+
+/// What happened in one cache since the service started.
+package final class CacheCounters: Sendable {
+    private let exactHitsL1 = Atomic<UInt64>(0)
+    private let exactHitsStore = Atomic<UInt64>(0)
+    private let semanticHitsL1 = Atomic<UInt64>(0)
+    private let semanticHitsStore = Atomic<UInt64>(0)
+    private let missesNoEntry = Atomic<UInt64>(0)
+    private let missesNotStored = Atomic<UInt64>(0)
+    private let missesBelowThreshold = Atomic<UInt64>(0)
+    private let missesTooOld = Atomic<UInt64>(0)
+    private let missesDegraded = Atomic<UInt64>(0)
+    private let stores = Atomic<UInt64>(0)
+    private let invalidatedEntries = Atomic<UInt64>(0)
+
+    package init() {}
+
+    package func countHit(_ kind: LookupHit.Kind, _ tier: Tier) {
+        switch (kind, tier) {
+        case (.exact, .l1): self.exactHitsL1.add(1, ordering: .relaxed)
+        case (.exact, .store): self.exactHitsStore.add(1, ordering: .relaxed)
+        case (.semantic, .l1): self.semanticHitsL1.add(1, ordering: .relaxed)
+        case (.semantic, .store): self.semanticHitsStore.add(1, ordering: .relaxed)
+        }
+    }
+
+    func count(_ outcome: LookupOutcome) {
+        switch outcome {
+        case .hit(let hit): self.countHit(hit.kind, hit.tier)
+        case .miss(let miss): self.countMiss(miss.reason)
+        }
+    }
+
+    func countStore() { self.stores.add(1, ordering: .relaxed) }
+    func countInvalidated(_ count: Int) { self.invalidatedEntries.add(UInt64(count), ordering: .relaxed) }
+
+    func add(to statistics: inout CacheStatistics) {
+        statistics.exactHitsL1 += self.exactHitsL1.load(ordering: .relaxed)
+        statistics.exactHitsStore += self.exactHitsStore.load(ordering: .relaxed)
+        statistics.semanticHitsL1 += self.semanticHitsL1.load(ordering: .relaxed)
+        statistics.semanticHitsStore += self.semanticHitsStore.load(ordering: .relaxed)
+        statistics.missesNoEntry += self.missesNoEntry.load(ordering: .relaxed)
+        statistics.missesNotStored += self.missesNotStored.load(ordering: .relaxed)
+        statistics.missesBelowThreshold += self.missesBelowThreshold.load(ordering: .relaxed)
+        statistics.missesTooOld += self.missesTooOld.load(ordering: .relaxed)
+        statistics.missesDegraded += self.missesDegraded.load(ordering: .relaxed)
+        statistics.stores += self.stores.load(ordering: .relaxed)
+        statistics.invalidatedEntries += self.invalidatedEntries.load(ordering: .relaxed)
+    }
+
+    private func countMiss(_ reason: LookupMiss.Reason) {
+        switch reason {
+        case .noEntry: self.missesNoEntry.add(1, ordering: .relaxed)
+        case .notStored: self.missesNotStored.add(1, ordering: .relaxed)
+        case .belowThreshold: self.missesBelowThreshold.add(1, ordering: .relaxed)
+        case .tooOld: self.missesTooOld.add(1, ordering: .relaxed)
+        case .degraded: self.missesDegraded.add(1, ordering: .relaxed)
+        }
+    }
+}

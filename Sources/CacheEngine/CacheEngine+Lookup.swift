@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+
+extension CacheEngine {
+    /// Finds the answer to a prompt: in memory, by id in the store, by meaning in the store.
+    ///
+    /// - Throws: ``CacheError`` with `.invalidArgument` for an embedding that cannot be used, `.cancelled`; and
+    ///   `.unavailable` or `.deadlineExceeded` for a cache that does not fail open.
+    package func lookup(
+        _ request: LookupRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
+    ) async throws(CacheError) -> LookupOutcome {
+        let route = self.route(cache: request.cache, vary: request.vary, scope: scope)
+        let outcome: LookupOutcome
+        do throws(Trouble) {
+            outcome = try await self.decide(request, on: route, by: deadline)
+        } catch {
+            outcome = try self.outcome(of: error, request, on: route)
+        }
+        route.counters.count(outcome)
+        return outcome
+    }
+
+    /// What a Lookup answers that ran out of time, whatever it is waiting for.
+    package func lateOutcome(_ request: LookupRequest, scope: TenantScope) throws(CacheError) -> LookupOutcome {
+        let route = self.route(cache: request.cache, vary: request.vary, scope: scope)
+        let outcome = try self.outcome(of: .degraded(.deadlineExceeded), request, on: route)
+        route.counters.count(outcome)
+        return outcome
+    }
+
+    /// What keeps a Lookup from an answer.
+    private enum Trouble: Error {
+        case refused(CacheError)
+        case degraded(LookupMiss.Degradation)
+    }
+
+    private func decide(
+        _ request: LookupRequest, on route: Route, by deadline: ContinuousClock.Instant
+    ) async throws(Trouble) -> LookupOutcome {
+        let now = self.now
+        let threshold = route.policy.threshold(requested: request.similarityThreshold)
+        let id = route.partition.entryID(of: request.prompt)
+        let embedding = try self.given(request.embedding)
+        if request.topK == 1,
+            let found = self.remembered(
+                id, on: route, mode: request.mode, threshold: request.similarityThreshold,
+                maximumAge: request.maximumAge, at: now)
+        {
+            let match = LookupMatch(entry: found.item.entry, similarity: found.similarity)
+            return .hit(LookupHit(kind: found.kind, tier: .l1, matches: [match], at: now))
+        }
+        // Before the store is read: what changes there from now on must not be undone here.
+        let ticket = self.memory.ticket(in: route.partition)
+        var isExactTooOld = false
+        if request.mode != .semantic, request.topK == 1 || request.mode == .exact {
+            if let entry = try await self.exact(id, on: route, at: now) {
+                self.memory.insert(entry, of: route.partition.cache, ticket: ticket)
+                isExactTooOld = request.maximumAge.map { now - entry.createdAt > $0 } ?? false
+                if !isExactTooOld {
+                    let match = LookupMatch(entry: entry, similarity: 1)
+                    return .hit(LookupHit(kind: .exact, tier: .store, matches: [match], at: now))
+                }
+            }
+        }
+        if request.mode == .exact {
+            return .miss(LookupMiss(reason: isExactTooOld ? .tooOld : .notStored, similarityThreshold: threshold))
+        }
+        let vector = try await self.embedding(of: request.prompt, given: embedding, by: deadline)
+        let query = NearestQuery(
+            embedding: vector, count: request.topK, threshold: threshold,
+            createdAtOrAfter: request.maximumAge.map { now + (.zero - $0) })
+        return try await self.nearest(query, id: id, request, on: route, ticket: ticket, at: now)
+    }
+
+    private func nearest(
+        _ query: NearestQuery, id: EntryID, _ request: LookupRequest, on route: Route, ticket: MemoryTier.Ticket,
+        at now: Timestamp
+    ) async throws(Trouble) -> LookupOutcome {
+        let result: NearestResult
+        do throws(VectorStoreError) {
+            result = try await self.store.nearest(query, in: route.partition, at: now)
+        } catch {
+            throw .degraded(.storeUnavailable)
+        }
+        guard let best = result.matches.first else {
+            let reason: LookupMiss.Reason =
+                result.nearestMiss == nil ? .noEntry : result.isNearestMissTooOld ? .tooOld : .belowThreshold
+            return .miss(
+                LookupMiss(reason: reason, nearest: result.nearestMiss, similarityThreshold: query.threshold))
+        }
+        let kind: LookupHit.Kind = best.entry.id == id && request.mode == .both ? .exact : .semantic
+        if kind == .semantic, request.mode == .both, request.topK == 1, request.maximumAge == nil {
+            self.memory.insert(best, for: id, of: route.partition.cache, ticket: ticket)
+        }
+        return .hit(LookupHit(kind: kind, tier: .store, matches: result.matches, at: now))
+    }
+
+    private func exact(_ id: EntryID, on route: Route, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
+        do throws(VectorStoreError) {
+            return try await self.store.entry(id, in: route.partition, at: now)
+        } catch {
+            throw .degraded(.storeUnavailable)
+        }
+    }
+
+    private func given(_ values: [Float]?) throws(Trouble) -> Embedding? {
+        guard let values else { return nil }
+        do throws(CacheError) {
+            return try Embedding(normalising: values, dimensions: self.dimensions)
+        } catch {
+            throw .refused(error)
+        }
+    }
+
+    private func embedding(
+        of prompt: CanonicalPrompt, given: Embedding?, by deadline: ContinuousClock.Instant
+    ) async throws(Trouble) -> Embedding {
+        if let given { return given }
+        do throws(EmbedderError) {
+            return try await self.pool.embed(prompt.text, by: deadline)
+        } catch {
+            switch error.code {
+            case .overloaded: throw .degraded(.embedderOverloaded)
+            case .failed: throw .degraded(.embedderFailed)
+            case .deadlineExceeded: throw .degraded(.deadlineExceeded)
+            case .cancelled: throw .refused(CacheError(.cancelled, "the call was given up"))
+            }
+        }
+    }
+
+    private func outcome(
+        of trouble: Trouble, _ request: LookupRequest, on route: Route
+    ) throws(CacheError) -> LookupOutcome {
+        switch trouble {
+        case .refused(let error): throw error
+        case .degraded(let degradation):
+            guard route.policy.failsOpen else {
+                let isLate = degradation == .deadlineExceeded
+                throw CacheError(isLate ? .deadlineExceeded : .unavailable, "the cache could not look: \(degradation)")
+            }
+            let threshold = route.policy.threshold(requested: request.similarityThreshold)
+            return .miss(LookupMiss(reason: .degraded(degradation), similarityThreshold: threshold))
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+
+/// How a cache decides and for how long it keeps.
+package struct CachePolicy: Sendable, Hashable {
+    /// Cosine from which an entry answers, if the request names none.
+    package var similarityThreshold: Float
+    /// Cosine below which none ever does, whatever the request says.
+    package var similarityFloor: Float
+    package var timeToLive: Duration
+    package var maximumTimeToLive: Duration
+    /// Share of the time to live by which it is varied, 0…0.5, so that what was stored together does not expire together.
+    package var timeToLiveJitter: Double
+    /// Whether trouble of the embedder or the store is a miss (`degraded`) instead of an error.
+    package var failsOpen: Bool
+
+    package init(
+        similarityThreshold: Float = 0.85, similarityFloor: Float = 0.5, timeToLive: Duration = .seconds(86_400),
+        maximumTimeToLive: Duration = .seconds(30 * 86_400), timeToLiveJitter: Double = 0.1, failsOpen: Bool = true
+    ) {
+        self.similarityThreshold = similarityThreshold
+        self.similarityFloor = similarityFloor
+        self.timeToLive = timeToLive
+        self.maximumTimeToLive = maximumTimeToLive
+        self.timeToLiveJitter = timeToLiveJitter
+        self.failsOpen = failsOpen
+    }
+
+    /// The threshold in force for a request.
+    package func threshold(requested: Float?) -> Float {
+        max(requested ?? self.similarityThreshold, self.similarityFloor)
+    }
+
+    /// The time to live in force for a request, varied by up to the jitter and never above the cap.
+    ///
+    /// - Parameter random: Uniform in 0..<1.
+    package func timeToLive(requested: Duration?, random: Double) -> Duration {
+        let wanted = min(requested ?? self.timeToLive, self.maximumTimeToLive)
+        let factor = 1 + self.timeToLiveJitter * (2 * random - 1)
+        let varied = Duration.milliseconds(max(1, Int64(Double(wanted.wholeMilliseconds) * factor)))
+        return min(varied, self.maximumTimeToLive)
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+import Synchronization
+
+/// Stands between the callers and an ``Embedder``: a bounded queue, small batches, one computation per text however many
+/// ask for it, and a memory of what was computed.
+package final class EmbeddingPool: Sendable {
+    private typealias Waiter = CheckedContinuation<Result<Embedding, EmbedderError>, Never>
+    private typealias Batch = EmbeddingPoolStateMachine<Waiter>.Batch
+
+    private let embedder: any Embedder
+    private let state: Mutex<EmbeddingPoolStateMachine<Waiter>>
+    private let nextID = Atomic<UInt64>(0)
+
+    /// - Parameters:
+    ///   - queueLimit: Texts that may wait; above it callers are refused at once.
+    ///   - batchLimit: Texts of a batch.
+    ///   - memoryLimit: Vectors remembered by text.
+    package init(
+        embedder: any Embedder, queueLimit: Int = Limits.embeddingQueue, batchLimit: Int = Limits.embeddingBatch,
+        memoryLimit: Int = Limits.embeddingMemory
+    ) {
+        self.embedder = embedder
+        self.state = Mutex(
+            EmbeddingPoolStateMachine(
+                concurrency: embedder.concurrency, queueLimit: queueLimit, batchLimit: batchLimit,
+                memoryLimit: memoryLimit))
+    }
+
+    package var identity: EmbeddingIdentity { self.embedder.identity }
+
+    /// Vectors computed, and vectors answered from memory, since the start.
+    package var counters: (computed: UInt64, remembered: UInt64) {
+        self.state.withLock { ($0.computed, $0.remembered) }
+    }
+
+    /// Returns a text's vector.
+    ///
+    /// - Throws: ``EmbedderError`` with `.overloaded` at once if the queue is full, `.deadlineExceeded`, `.cancelled` if
+    ///   the task is, `.failed` if the embedder failed.
+    package func embed(
+        _ text: String, by deadline: ContinuousClock.Instant
+    ) async throws(EmbedderError) -> Embedding {
+        var fingerprint = Fingerprint(.text)
+        fingerprint.append(self.identity.key)
+        fingerprint.append(text)
+        let key = fingerprint.finish()
+        let id = self.nextID.add(1, ordering: .relaxed).newValue
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                self.enqueue(key, text: text, waiter: waiter, id: id, deadline: deadline)
+            }
+        } onCancel: {
+            let waiter = self.state.withLock { $0.cancel(key, id: id) }
+            waiter?.resume(returning: .failure(EmbedderError(.cancelled, "the call was given up")))
+        }
+        return try result.get()
+    }
+
+    private func enqueue(
+        _ key: Digest, text: String, waiter: Waiter, id: UInt64, deadline: ContinuousClock.Instant
+    ) {
+        // Cancelled before it was known: the handler above found nothing to resume.
+        if Task.isCancelled {
+            return waiter.resume(returning: .failure(EmbedderError(.cancelled, "the call was given up")))
+        }
+        let action = self.state.withLock {
+            $0.embed(key, text: text, waiter: waiter, id: id, deadline: deadline)
+        }
+        switch action {
+        case .ready(let embedding): waiter.resume(returning: .success(embedding))
+        case .overloaded:
+            waiter.resume(returning: .failure(EmbedderError(.overloaded, "too many texts wait for the embedder")))
+        case .dispatch(let batch): self.dispatch(batch)
+        case .wait: break
+        }
+    }
+
+    private func dispatch(_ batch: Batch) {
+        self.embedder.embed(batch.texts) { result in
+            let action = self.state.withLock { $0.finish(batch, result, at: .now) }
+            // The next batch first: the threads should not wait for the callers.
+            if let next = action.dispatch { self.dispatch(next) }
+            for (waiter, result) in action.resumed { waiter.resume(returning: result) }
+        }
+    }
+}

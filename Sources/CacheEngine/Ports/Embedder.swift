@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+
+/// Turns texts into vectors.
+package protocol Embedder: Sendable {
+    var identity: EmbeddingIdentity { get }
+    /// Batches that it works on at the same time; the pool never hands it more.
+    var concurrency: Int { get }
+
+    /// Embeds a batch on a thread of its own and returns at once.
+    ///
+    /// A closure instead of `async`: the pool dispatches its next batch from the thread that finished the last one, with
+    /// no task and no hop between them.
+    ///
+    /// - Parameters:
+    ///   - texts: 1…``Limits/embeddingBatch`` texts.
+    ///   - completion: Called exactly once, from any thread, with one vector per text, in order.
+    func embed(
+        _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+    )
+}
+
+/// Why there is no vector.
+package struct EmbedderError: Error, Sendable, Hashable, CustomStringConvertible {
+    package enum Code: String, Sendable, CaseIterable {
+        /// The queue is full.
+        case overloaded
+        /// The embedder could not do it.
+        case failed
+        case deadlineExceeded = "deadline_exceeded"
+        case cancelled
+    }
+
+    package let code: Code
+    package let message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { "\(self.code.rawValue): \(self.message)" }
+}
