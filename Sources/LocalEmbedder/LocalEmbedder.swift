@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CKernels
+package import CacheEngine
+package import CacheModel
+
+/// all-MiniLM-L6-v2 in this process, on threads of its own.
+package final class LocalEmbedder: Embedder {
+    package let identity: EmbeddingIdentity
+    package let concurrency: Int
+    private let tokenizer: WordPieceTokenizer
+    private let encoder: MiniLMEncoder
+    private let threads: WorkerThreads
+    private let workspaces: BlockingQueue<MiniLMEncoder.Workspace>
+
+    /// Loads the model.
+    ///
+    /// - Parameter threads: At least 1; each embeds one batch at a time.
+    /// - Throws: ``ModelError``.
+    package init(files: ModelFiles, precision: MiniLMEncoder.Precision, threads: Int) throws(ModelError) {
+        self.tokenizer = try WordPieceTokenizer(vocabularyFile: files.vocabulary)
+        self.encoder = try MiniLMEncoder(modelFile: files.weights, precision: precision)
+        self.concurrency = threads
+        self.threads = WorkerThreads(count: threads, maximumQueued: 2 * threads)
+        self.workspaces = BlockingQueue(limit: threads)
+        // The precision is not a part of it: vectors of int16 and fp32 are interchangeable.
+        self.identity = EmbeddingIdentity(
+            provider: "local", model: "all-MiniLM-L6-v2", dimensions: MiniLMEncoder.dimensions,
+            revision: files.revision)
+        for _ in 0..<threads { _ = self.workspaces.append(try self.encoder.makeWorkspace()) }
+    }
+
+    /// The path of the kernels that this CPU takes.
+    package var instructionSet: String { String(cString: ck_isa_name(self.encoder.isa)) }
+
+    package func embed(
+        _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+    ) {
+        let isQueued = self.threads.submit { completion(self.embedded(texts)) }
+        if !isQueued { completion(.failure(EmbedderError(.overloaded, "the embedder has too much to do"))) }
+    }
+
+    private func embedded(_ texts: [String]) -> Result<[Embedding], EmbedderError> {
+        // As many as there are threads: one is always free.
+        guard let workspace = self.workspaces.next() else {
+            return .failure(EmbedderError(.failed, "the embedder has stopped"))
+        }
+        defer { _ = self.workspaces.append(workspace) }
+        do throws(ModelError) {
+            let vectors = try self.encoder.encode(texts.map { self.tokenizer.encode($0) }, using: workspace)
+            return .success(vectors.map { Embedding(unitLength: $0) })
+        } catch {
+            return .failure(EmbedderError(.failed, error.message))
+        }
+    }
+}
