@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheEngine
+package import CacheModel
+import GRDB
+package import Logging
+import Synchronization
+
+/// The store of one machine: SQLite for durability, vectors in memory, searched exactly.
+///
+/// Memory holds vectors, ids and expiries; everything else is read from the file. What a put or a removal has
+/// acknowledged survives the end of the process and of power. Lookups of what is not there and searches of partitions
+/// that do not exist are answered on the caller's thread; everything else runs on threads of the store's own.
+package final class EmbeddedStore: VectorStore {
+    package struct Configuration: Sendable {
+        /// Threads that search and read; at least 1.
+        package var readerThreads: Int
+        /// Entries waiting to be written, bytes; beyond it a put is refused as `.overloaded`.
+        package var maximumQueuedBytes: Int
+        /// Size of the file, bytes; beyond it a put is refused as `.unavailable`. As large as the disk if `nil`.
+        package var maximumFileBytes: Int?
+
+        package init(
+            readerThreads: Int = 2, maximumQueuedBytes: Int = 256 << 20, maximumFileBytes: Int? = nil
+        ) {
+            self.readerThreads = readerThreads
+            self.maximumQueuedBytes = maximumQueuedBytes
+            self.maximumFileBytes = maximumFileBytes
+        }
+    }
+
+    private let file: DatabaseFile
+    private let catalogue: Catalogue
+    private let writer: StoreWriter
+    private let readers: WorkerThreads
+
+    /// Opens a file, or creates it, and reads its vectors into memory; takes seconds per million.
+    ///
+    /// - Parameters:
+    ///   - path: Of the database; `-wal`, `-shm` and `.lock` files lie beside it. The folder must exist.
+    ///   - clock: The time by which a put tells whether what it replaces was live.
+    /// - Throws: ``VectorStoreError``: `.corrupt` for a damaged file; `.unavailable` for one that is another program's,
+    ///   of a newer version, in use, or not accessible.
+    package init(
+        path: String, configuration: Configuration = Configuration(), logger: Logger,
+        clock: @escaping @Sendable () -> Timestamp
+    ) throws(VectorStoreError) {
+        let start = ContinuousClock.now
+        // One more for statistics.
+        self.file = try DatabaseFile(
+            path: path, readers: configuration.readerThreads + 1, maximumBytes: configuration.maximumFileBytes)
+        let (tables, entries) = try Loading.run(self.file)
+        self.catalogue = tables.catalogue
+        let writer = StoreWriter(
+            file: self.file, tables: tables, maximumQueuedBytes: configuration.maximumQueuedBytes, clock: clock,
+            logger: logger)
+        self.writer = writer
+        self.readers = WorkerThreads(count: configuration.readerThreads, maximumQueued: Limits.storeReadQueue)
+        _ = WorkerThreads(count: 1, maximumQueued: 1).submit { writer.run() }
+        logger.info(
+            "store: open",
+            metadata: [
+                "path": "\(path)", "entries": "\(entries)", "index_bytes": "\(self.catalogue.indexBytes)",
+                "milliseconds": "\((ContinuousClock.now - start).wholeMilliseconds)",
+            ])
+    }
+
+    deinit {
+        self.readers.stop()
+        self.writer.close()
+    }
+
+    /// Finishes the changes that were handed over, then closes the file. Later calls are refused as `.unavailable`.
+    package func close() async {
+        await withCheckedContinuation { continuation in
+            self.writer.close { continuation.resume() }
+        }
+        self.readers.stop()
+    }
+
+    package var indexBytes: Int { self.catalogue.indexBytes }
+
+    // MARK: Reading
+
+    package func entry(
+        _ id: EntryID, in partition: Partition, at now: Timestamp
+    ) async throws(VectorStoreError) -> CacheEntry? {
+        guard let memory = self.catalogue.partition(partition.key), memory.mayContain(id) else { return nil }
+        let entry = try await self.read { pool, _ in
+            try pool.read { try EntryRows.entry(id, partition: memory.number, in: $0) }
+        }
+        return entry.flatMap { $0.expiresAt > now ? $0 : nil }
+    }
+
+    package func nearest(
+        _ query: NearestQuery, in partition: Partition, at now: Timestamp
+    ) async throws(VectorStoreError) -> NearestResult {
+        guard let memory = self.catalogue.partition(partition.key) else { return NearestResult(matches: []) }
+        try memory.check(query.embedding)
+        return try await self.read { pool, catalogue in
+            try NearestSearch(query: query, partition: memory, now: now, catalogue: catalogue, pool: pool).run()
+        }
+    }
+
+    /// The tenant's caches that have live entries.
+    package func sizes(of tenant: TenantScope, at now: Timestamp) async throws(VectorStoreError) -> [CacheSize] {
+        try await self.read { pool, catalogue in
+            // Memory counts what is in the file; what has expired there, and was not swept yet, is taken off.
+            try catalogue.gate.reading {
+                let caches = catalogue.caches(of: tenant)
+                let expired = try pool.read { try EntryRows.expired(at: now, in: $0) }
+                return caches.compactMap { cache in
+                    let all = cache.sizes.withLock { $0 }
+                    let gone = expired[cache.number] ?? (0, 0)
+                    guard all.entries > gone.entries else { return nil }
+                    return CacheSize(
+                        cache: cache.name, entries: all.entries - gone.entries,
+                        responseBytes: all.responseBytes - gone.responseBytes)
+                }
+            }
+        }
+    }
+
+    private func read<Value: Sendable>(
+        _ body: @escaping @Sendable (DatabasePool, Catalogue) throws -> Value
+    ) async throws(VectorStoreError) -> Value {
+        let result = await self.readers.run { [file, catalogue] () -> Result<Value, VectorStoreError> in
+            do {
+                return .success(try body(file.pool, catalogue))
+            } catch {
+                return .failure(VectorStoreError(error, while: "read", path: file.path))
+            }
+        }
+        if self.writer.isClosed { throw StoreWriter.closed }
+        guard let result else { throw VectorStoreError(.overloaded, "too many reads wait for the store") }
+        return try result.get()
+    }
+
+    // MARK: Writing
+
+    package func put(
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition
+    ) async throws(VectorStoreError) -> Bool {
+        try Similarity.checkUnitLength(embedding)
+        return try await self.write { .put(entry, embedding, partition, $0) }
+    }
+
+    package func remove(
+        _ selector: RemovalSelector, dryRun: Bool, at now: Timestamp
+    ) async throws(VectorStoreError) -> RemovalResult {
+        try await self.write { .remove(selector, isDryRun: dryRun, now: now, $0) }
+    }
+
+    /// Removes what has expired from the file and from memory, in small steps between other changes.
+    ///
+    /// - Returns: How many entries it removed.
+    package func sweep(at now: Timestamp) async throws(VectorStoreError) -> Int {
+        try await self.write { .sweep(now: now, removed: 0, $0) }
+    }
+
+    private func write<Value: Sendable>(
+        _ change: (@escaping StoreWriter.Completion<Value>) -> StoreWriter.Change
+    ) async throws(VectorStoreError) -> Value {
+        let result: Result<Value, VectorStoreError> = await withCheckedContinuation { continuation in
+            let refusal = self.writer.submit(change { continuation.resume(returning: $0) })
+            if let refusal { continuation.resume(returning: .failure(refusal)) }
+        }
+        return try result.get()
+    }
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import FoundationEssentials
+import GRDB
+
+/// A row that is not as this store writes it.
+struct RowFault: Error {
+    let row: Int64
+    let reason: String
+}
+
+/// What the writer must know of a row that it deletes.
+struct StoredRow {
+    let row: Int64
+    let id: EntryID
+    let partition: Int64
+    let expiresAt: Timestamp
+    let responseBytes: Int
+}
+
+/// Reads and writes rows of the table `entries`.
+///
+/// Text goes in and out as bytes: SQLite's functions for text stop at an embedded NUL, and with it a value would come
+/// back as another one.
+enum EntryRows {
+    // MARK: Writing
+
+    /// Writes an entry in place of the one with its id, by one statement: it happens whole or not at all.
+    static func replace(
+        _ entry: CacheEntry, embedding: Embedding, row: Int64, partition: Int64, in database: Database
+    ) throws {
+        let statement = try database.cachedStatement(
+            sql: """
+                INSERT OR REPLACE INTO entries (row, partition, id, created_ms, expires_ms, vector, content_type,
+                    attributes, prompt_tokens, completion_tokens, cost, prompt, response)
+                VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?)
+                """)
+        let attributes = entry.attributes.isEmpty ? nil : Data(AttributesText.encode(entry.attributes))
+        try statement.execute(arguments: [
+            row, partition, Self.data(entry.id), entry.createdAt.milliseconds, entry.expiresAt.milliseconds,
+            Self.data(embedding), Data(entry.contentType.utf8), attributes,
+            entry.usage.map { Int64(bitPattern: $0.promptTokens) },
+            entry.usage.map { Int64(bitPattern: $0.completionTokens) }, entry.usage?.cost,
+            entry.prompt.map { Data($0.text.utf8) }, Data(entry.response),
+        ])
+    }
+
+    static func delete(row: Int64, in database: Database) throws {
+        try database.cachedStatement(sql: "DELETE FROM entries WHERE row = ?").execute(arguments: [row])
+    }
+
+    static func deleteAll(of partition: Int64, in database: Database) throws {
+        try database.cachedStatement(sql: "DELETE FROM entries WHERE partition = ?").execute(arguments: [partition])
+    }
+
+    // MARK: Finding what to delete
+
+    private static let storedColumns = "row, id, partition, expires_ms, length(response)"
+
+    static func stored(_ id: EntryID, in database: Database) throws -> [StoredRow] {
+        try self.stored("id = ?", [Self.data(id)], in: database)
+    }
+
+    static func stored(_ id: EntryID, partition: Int64, in database: Database) throws -> StoredRow? {
+        try self.stored("id = ? AND partition = ?", [Self.data(id), partition], in: database).first
+    }
+
+    static func stored(row: Int64, in database: Database) throws -> StoredRow? {
+        try self.stored("row = ?", [row], in: database).first
+    }
+
+    /// The longest expired first.
+    static func expired(at now: Timestamp, limit: Int, in database: Database) throws -> [StoredRow] {
+        try self.stored(
+            "expires_ms <= ? ORDER BY expires_ms LIMIT ?", [now.milliseconds, limit], in: database)
+    }
+
+    /// Some of a partition's live ones.
+    static func sample(of partition: Int64, at now: Timestamp, limit: Int, in database: Database) throws -> [StoredRow] {
+        try self.stored(
+            "partition = ? AND expires_ms > ? LIMIT ?", [partition, now.milliseconds, limit], in: database)
+    }
+
+    /// How many entries a partition has, how many of them are live, and the bytes of their responses.
+    static func sizes(
+        of partition: Int64, at now: Timestamp, in database: Database
+    ) throws -> (entries: Int, live: Int, responseBytes: Int) {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT count(*), coalesce(sum(expires_ms > ?), 0), coalesce(sum(length(response)), 0)
+                FROM entries WHERE partition = ?
+                """)
+        return try Self.first(statement, [now.milliseconds, partition]) { row in
+            (Int(try Self.integer(row, 0)), Int(try Self.integer(row, 1)), Int(try Self.integer(row, 2)))
+        } ?? (0, 0, 0)
+    }
+
+    /// What has expired but is still there, by number of cache: how many entries, and the bytes of their responses.
+    static func expired(
+        at now: Timestamp, in database: Database
+    ) throws -> [Int64: (entries: Int, responseBytes: Int)] {
+        let statement = try database.cachedStatement(
+            sql: """
+                SELECT cache, count(*), sum(length(response))
+                FROM entries INDEXED BY entries_by_expiry JOIN partitions USING (partition)
+                WHERE expires_ms <= ? GROUP BY cache
+                """)
+        var sizes: [Int64: (Int, Int)] = [:]
+        let rows = try Row.fetchCursor(statement, arguments: [now.milliseconds])
+        while let row = try rows.next() {
+            sizes[try Self.integer(row, 0)] = (Int(try Self.integer(row, 1)), Int(try Self.integer(row, 2)))
+        }
+        return sizes
+    }
+
+    private static func stored(
+        _ condition: String, _ arguments: StatementArguments, in database: Database
+    ) throws -> [StoredRow] {
+        let statement = try database.cachedStatement(
+            sql: "SELECT \(Self.storedColumns) FROM entries WHERE \(condition)")
+        var rows: [StoredRow] = []
+        let cursor = try Row.fetchCursor(statement, arguments: arguments)
+        while let row = try cursor.next() {
+            let number: Int64 = try Self.integer(row, 0)
+            rows.append(
+                StoredRow(
+                    row: number, id: try Self.id(row, 1), partition: try Self.integer(row, 2),
+                    expiresAt: Timestamp(milliseconds: try Self.integer(row, 3)),
+                    responseBytes: Int(try Self.integer(row, 4))))
+        }
+        return rows
+    }
+
+    // MARK: Reading entries
+
+    private static let entryColumns = """
+        row, id, created_ms, expires_ms, content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, \
+        response
+        """
+
+    static func entry(_ id: EntryID, partition: Int64, in database: Database) throws -> CacheEntry? {
+        let statement = try database.cachedStatement(
+            sql: "SELECT \(Self.entryColumns) FROM entries WHERE id = ? AND partition = ?")
+        return try Self.first(statement, [Self.data(id), partition], Self.entry)
+    }
+
+    static func entry(row: Int64, in database: Database) throws -> CacheEntry? {
+        let statement = try database.cachedStatement(sql: "SELECT \(Self.entryColumns) FROM entries WHERE row = ?")
+        return try Self.first(statement, [row], Self.entry)
+    }
+
+    private static func entry(_ row: Row) throws -> CacheEntry {
+        let number = try Self.integer(row, 0)
+        let attributes: [Attribute]
+        do {
+            attributes = try Self.bytes(row, 5).map(AttributesText.decode) ?? []
+        } catch let fault as AttributesText.Malformed {
+            throw RowFault(row: number, reason: "its attributes cannot be read at offset \(fault.offset)")
+        }
+        let usage = (row[6] as Int64?).flatMap { prompt in
+            (row[7] as Int64?).map { completion in
+                // SQLite keeps what is not a number as NULL.
+                Usage(
+                    promptTokens: UInt64(bitPattern: prompt), completionTokens: UInt64(bitPattern: completion),
+                    cost: row[8] as Double? ?? .nan)
+            }
+        }
+        let prompt: CanonicalPrompt?
+        do {
+            prompt = try Self.bytes(row, 9)?.withUnsafeBytes { bytes throws(CacheError) in try CanonicalPrompt(bytes) }
+        } catch {
+            throw RowFault(row: number, reason: "its prompt cannot be read")
+        }
+        guard let contentType = try Self.bytes(row, 4), let response = try Self.bytes(row, 10) else {
+            throw RowFault(row: number, reason: "it has no content type or response")
+        }
+        return CacheEntry(
+            id: try Self.id(row, 1), prompt: prompt, response: response,
+            contentType: String(decoding: contentType, as: UTF8.self), attributes: attributes, usage: usage,
+            createdAt: Timestamp(milliseconds: try Self.integer(row, 2)),
+            expiresAt: Timestamp(milliseconds: try Self.integer(row, 3)))
+    }
+
+    /// Reads the vector of a row.
+    ///
+    /// - Returns: When the entry was created; `nil` if the row is not there.
+    static func vector(of row: Int64, into vector: inout [Float], in database: Database) throws -> Timestamp? {
+        let statement = try database.cachedStatement(sql: "SELECT created_ms, vector FROM entries WHERE row = ?")
+        return try Self.first(statement, [row]) { found in
+            try Self.read(found, 1, number: row, into: &vector)
+            return Timestamp(milliseconds: try Self.integer(found, 0))
+        }
+    }
+
+    // MARK: Columns
+
+    /// Reads the first row that a statement finds. The row is the statement's and ends with the cursor.
+    private static func first<Value>(
+        _ statement: Statement, _ arguments: StatementArguments, _ body: (Row) throws -> Value
+    ) throws -> Value? {
+        let rows = try Row.fetchCursor(statement, arguments: arguments)
+        return try withExtendedLifetime(rows) { try rows.next().map(body) }
+    }
+
+    /// Little endian, 4 bytes per dimension.
+    private static func data(_ embedding: Embedding) -> Data {
+        embedding.values.map(\.bitPattern.littleEndian).withUnsafeBytes { Data($0) }
+    }
+
+    /// Reads a vector of the dimension of the given one.
+    static func read(_ row: Row, _ column: Int, number: Int64, into vector: inout [Float]) throws {
+        try row.withUnsafeData(atIndex: column) { data in
+            guard let data, data.count == vector.count * 4 else {
+                throw RowFault(
+                    row: number,
+                    reason: "its vector has \(data?.count ?? 0) bytes, its partition's have \(vector.count * 4)")
+            }
+            data.withUnsafeBytes { bytes in
+                for position in vector.indices {
+                    let pattern = bytes.loadUnaligned(fromByteOffset: position * 4, as: UInt32.self)
+                    vector[position] = Float(bitPattern: UInt32(littleEndian: pattern))
+                }
+            }
+        }
+    }
+
+    static func data(_ digest: Digest) -> Data { Data(digest.bytes) }
+
+    private static func data(_ id: EntryID) -> Data {
+        withUnsafeBytes(of: (id.high.bigEndian, id.low.bigEndian)) { Data($0) }
+    }
+
+    static func id(_ row: Row, _ column: Int) throws -> EntryID {
+        try row.withUnsafeData(atIndex: column) { data in
+            guard let data, data.count == 16 else { throw RowFault(row: row[0] as Int64? ?? 0, reason: "it has no id") }
+            return data.withUnsafeBytes {
+                EntryID(
+                    high: UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)),
+                    low: UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+            }
+        }
+    }
+
+    static func integer(_ row: Row, _ column: Int) throws -> Int64 {
+        guard let value = row[column] as Int64? else {
+            throw RowFault(row: row[0] as Int64? ?? 0, reason: "it lacks a number")
+        }
+        return value
+    }
+
+    static func bytes(_ row: Row, _ column: Int) throws -> [UInt8]? {
+        try row.withUnsafeData(atIndex: column) { $0.map { [UInt8]($0) } }
+    }
+}

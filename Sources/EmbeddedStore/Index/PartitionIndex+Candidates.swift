@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+package import CacheModel
+
+extension PartitionIndex {
+    /// An entry that a scan could not rule out.
+    package struct Candidate: Equatable, Sendable {
+        package let id: EntryID
+        /// What the caller gave with the entry.
+        package let row: Int64
+        /// Approximate cosine; the one in fp32 lies within `error` of it.
+        package let similarity: Float
+        /// At most how far `similarity` is off, fp32 rounding included.
+        package let error: Float
+
+        package init(id: EntryID, row: Int64, similarity: Float, error: Float) {
+            self.id = id
+            self.row = row
+            self.similarity = similarity
+            self.error = error
+        }
+
+        /// The most that the cosine in fp32 can be.
+        package var upperBound: Float { self.similarity + self.error }
+    }
+
+    /// What a scan found.
+    package struct Candidates: Equatable, Sendable {
+        /// Holds every entry that may belong to the answer, highest approximate similarity first.
+        ///
+        /// Computing their similarities anew in fp32, dropping those below the threshold and cutting after the count
+        /// asked for gives exactly what a comparison with every vector would have given.
+        package let hits: [Candidate]
+        /// A live entry near the query, for explaining a miss; `nil` only if none was looked at.
+        package let nearest: Candidate?
+        /// Whether no entry can be nearer than `nearest` by more than the errors of the two.
+        package let isNearestExact: Bool
+
+        package init(hits: [Candidate], nearest: Candidate?, isNearestExact: Bool) {
+            self.hits = hits
+            self.nearest = nearest
+            self.isNearestExact = isNearestExact
+        }
+    }
+}

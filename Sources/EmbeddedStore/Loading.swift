@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import GRDB
+
+/// Reads a file's vectors into memory, before the store is open to anyone.
+struct Loading {
+    private let path: String
+    private let catalogue = Catalogue()
+    private var caches: [Int64: CacheMemory] = [:]
+    private var partitions: [Int64: PartitionMemory] = [:]
+    private var lastRow: Int64 = 0
+    private(set) var entries = 0
+
+    /// - Throws: ``VectorStoreError``; `.corrupt`, with the number of the row, for one that cannot be of this store.
+    static func run(_ file: DatabaseFile) throws(VectorStoreError) -> (tables: WriterTables, entries: Int) {
+        var loading = Self(path: file.path)
+        do {
+            try file.pool.read { database in
+                try loading.readCaches(database)
+                try loading.readPartitions(database)
+                try loading.readEntries(database)
+            }
+        } catch {
+            throw VectorStoreError(error, while: "read", path: file.path)
+        }
+        return (loading.finish(), loading.entries)
+    }
+
+    private init(path: String) { self.path = path }
+
+    private mutating func readCaches(_ database: Database) throws {
+        let rows = try Row.fetchCursor(database, sql: "SELECT cache, key, tenant, name FROM caches")
+        while let row = try rows.next() {
+            let number = try EntryRows.integer(row, 0)
+            guard let key = try EntryRows.bytes(row, 1).flatMap({ Digest(bytes: $0) }),
+                let tenant = try EntryRows.bytes(row, 2), let name = try EntryRows.bytes(row, 3)
+            else { throw VectorStoreError.damaged(self.path, "cache \(number) has no key or name") }
+            self.caches[number] = CacheMemory(
+                number: number, key: key, tenant: String(decoding: tenant, as: UTF8.self),
+                name: String(decoding: name, as: UTF8.self))
+        }
+    }
+
+    private mutating func readPartitions(_ database: Database) throws {
+        let rows = try Row.fetchCursor(database, sql: "SELECT partition, cache, key, dimensions FROM partitions")
+        while let row = try rows.next() {
+            let number = try EntryRows.integer(row, 0)
+            let dimensions = try EntryRows.integer(row, 3)
+            guard let cache = self.caches[try EntryRows.integer(row, 1)],
+                let key = try EntryRows.bytes(row, 2).flatMap({ Digest(bytes: $0) }),
+                (1...Int64(Limits.maximumDimensions)).contains(dimensions)
+            else { throw VectorStoreError.damaged(self.path, "partition \(number) has no cache, key or dimensions") }
+            self.partitions[number] = PartitionMemory(
+                number: number, key: key, cache: cache, dimensions: Int(dimensions))
+        }
+    }
+
+    /// By row, which is the order in which they lie in the file.
+    private mutating func readEntries(_ database: Database) throws {
+        let rows = try Row.fetchCursor(
+            database, sql: "SELECT row, id, partition, expires_ms, length(response), vector FROM entries ORDER BY row")
+        var vector: [Float] = []
+        while let row = try rows.next() {
+            let number = try EntryRows.integer(row, 0)
+            guard let partition = self.partitions[try EntryRows.integer(row, 2)] else {
+                throw RowFault(row: number, reason: "it is of no partition")
+            }
+            if vector.count != partition.dimensions { vector = [Float](repeating: 0, count: partition.dimensions) }
+            try EntryRows.read(row, 5, number: number, into: &vector)
+            guard Similarity.isUnitLength(vector) else {
+                throw RowFault(row: number, reason: "its vector is not of unit length")
+            }
+            partition.load(
+                try EntryRows.id(row, 1), row: number,
+                expiresAt: Timestamp(milliseconds: try EntryRows.integer(row, 3)), vector)
+            partition.cache.count(entries: 1, responseBytes: Int(try EntryRows.integer(row, 4)))
+            self.lastRow = max(self.lastRow, number)
+            self.entries += 1
+        }
+    }
+
+    private func finish() -> WriterTables {
+        for partition in self.partitions.values {
+            partition.finishLoading()
+            self.catalogue.add(partition)
+            self.catalogue.count(bytes: partition.growth())
+        }
+        return WriterTables(
+            catalogue: self.catalogue, partitions: Array(self.partitions.values), caches: Array(self.caches.values),
+            lastRow: self.lastRow)
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import GRDB
+
+/// One search for the nearest entries of a partition, on a reader's thread.
+///
+/// The index names candidates; the file's rows decide. Since the rows are read after the index, an entry may have been
+/// replaced or removed in between, and then the index's choice of the best is no longer right either: the search is
+/// done again, under the gate that keeps commits out.
+struct NearestSearch {
+    let query: NearestQuery
+    let partition: PartitionMemory
+    let now: Timestamp
+    let catalogue: Catalogue
+    let pool: DatabasePool
+
+    func run() throws -> NearestResult {
+        if let result = try self.attempt() { return result }
+        return try self.catalogue.gate.reading { try self.attempt(isGated: true) } ?? NearestResult(matches: [])
+    }
+
+    /// A candidate whose vector was read.
+    private struct Scored {
+        let row: Int64
+        let id: EntryID
+        let similarity: Float
+        let createdAt: Timestamp
+
+        /// Best first: the most similar, then the newest, then the smallest id.
+        func precedes(_ other: Self) -> Bool {
+            if self.similarity != other.similarity { return self.similarity > other.similarity }
+            if self.createdAt != other.createdAt { return self.createdAt > other.createdAt }
+            return (self.id.high, self.id.low) < (other.id.high, other.id.low)
+        }
+    }
+
+    /// What a pass over the candidates found.
+    private struct Ranking {
+        let count: Int
+        /// Best first, at most `count`.
+        var best: [Scored] = []
+        var nearestTooOld: Scored?
+        var nearestBelow: Scored?
+        /// Whether a row was not there.
+        var isOutdated = false
+
+        init(count: Int) { self.count = count }
+
+        mutating func insert(_ scored: Scored) {
+            if self.best.count == self.count {
+                guard let last = self.best.last, scored.precedes(last) else { return }
+                self.best.removeLast()
+            }
+            let position = self.best.firstIndex { scored.precedes($0) } ?? self.best.endIndex
+            self.best.insert(scored, at: position)
+        }
+
+        /// Whether an entry of at most this similarity cannot be among the best any more.
+        func excludes(_ similarity: Float) -> Bool {
+            guard self.best.count == self.count, let last = self.best.last else { return false }
+            return similarity < last.similarity
+        }
+    }
+
+    /// - Returns: `nil` if the index and the file were not of one state; never if `isGated`.
+    private func attempt(isGated: Bool = false) throws -> NearestResult? {
+        // An age limit cannot be told to the index: a nearer entry that is too old must not take a fresh one's place.
+        let count = self.query.createdAtOrAfter == nil ? self.query.count : .max
+        let candidates = self.partition.scan(
+            self.query.embedding, threshold: self.query.threshold, count: count, at: self.now)
+        guard !candidates.hits.isEmpty || candidates.nearest != nil else { return NearestResult(matches: []) }
+        return try self.pool.read { database in
+            var ranking = try self.rank(candidates.hits, in: database)
+            if ranking.best.isEmpty, ranking.nearestTooOld == nil, let nearest = candidates.nearest {
+                try self.score(nearest, into: &ranking, in: database)
+            }
+            if ranking.isOutdated && !isGated { return nil }
+            return try self.result(ranking, isNearestExact: candidates.isNearestExact, in: database)
+        }
+    }
+
+    private func rank(_ hits: [PartitionIndex.Candidate], in database: Database) throws -> Ranking {
+        var ranking = Ranking(count: self.query.count)
+        // The likeliest first, so that the rest can be ruled out without reading them.
+        for hit in hits.sorted(by: { $0.upperBound > $1.upperBound }) {
+            if ranking.excludes(hit.upperBound) { break }
+            try self.score(hit, into: &ranking, in: database)
+        }
+        return ranking
+    }
+
+    private func score(_ hit: PartitionIndex.Candidate, into ranking: inout Ranking, in database: Database) throws {
+        var vector = [Float](repeating: 0, count: self.partition.dimensions)
+        guard let createdAt = try EntryRows.vector(of: hit.row, into: &vector, in: database) else {
+            ranking.isOutdated = true
+            return
+        }
+        let similarity = Similarity.of(self.query.embedding.values, vector)
+        let scored = Scored(row: hit.row, id: hit.id, similarity: similarity, createdAt: createdAt)
+        if similarity < self.query.threshold {
+            if ranking.nearestBelow.map(scored.precedes) ?? true { ranking.nearestBelow = scored }
+        } else if let oldest = self.query.createdAtOrAfter, createdAt < oldest {
+            if ranking.nearestTooOld.map(scored.precedes) ?? true { ranking.nearestTooOld = scored }
+        } else {
+            ranking.insert(scored)
+        }
+    }
+
+    private func result(
+        _ ranking: Ranking, isNearestExact: Bool, in database: Database
+    ) throws -> NearestResult {
+        // In the transaction in which the vectors were read, so the rows are still the same.
+        let matches = try ranking.best.compactMap { scored in
+            try EntryRows.entry(row: scored.row, in: database).map {
+                LookupMatch(entry: $0, similarity: scored.similarity)
+            }
+        }
+        if !matches.isEmpty { return NearestResult(matches: matches) }
+        if let miss = ranking.nearestTooOld {
+            return NearestResult(
+                matches: [], nearestMiss: NearestMiss(id: miss.id, similarity: miss.similarity, isApproximate: false),
+                isNearestMissTooOld: true)
+        }
+        let miss = ranking.nearestBelow.map {
+            NearestMiss(id: $0.id, similarity: $0.similarity, isApproximate: !isNearestExact)
+        }
+        return NearestResult(matches: [], nearestMiss: miss)
+    }
+}

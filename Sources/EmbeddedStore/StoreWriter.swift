@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import GRDB
+import Logging
+import Synchronization
+
+/// The one thread that changes the store.
+///
+/// It takes what changes are waiting, applies them in one transaction, commits it with one sync of the disk, lets memory
+/// follow, and only then answers the callers. So no reader meets an entry whose commit failed, memory is never ahead
+/// of the file, and removals are in line with puts. If the commit fails, every caller of the batch learns it and both
+/// file and memory are as before.
+final class StoreWriter: @unchecked Sendable {
+    // `@unchecked`: `tables` belongs to the writer's thread alone, from `run` on.
+
+    typealias Completion<Value> = @Sendable (Result<Value, VectorStoreError>) -> Void
+
+    enum Change: Sendable {
+        case put(CacheEntry, Embedding, Partition, Completion<Bool>)
+        case remove(RemovalSelector, isDryRun: Bool, now: Timestamp, Completion<RemovalResult>)
+        /// A step of removing what has expired; the next one goes to the end of the queue.
+        case sweep(now: Timestamp, removed: Int, Completion<Int>)
+
+        /// Whether it looks at memory, which must have followed all changes before.
+        var needsMemory: Bool {
+            switch self {
+            case .remove(.radius, _, _, _), .sweep: true
+            case .put, .remove: false
+            }
+        }
+
+        /// Bytes that it holds while it waits, roughly.
+        var bytes: Int {
+            guard case .put(let entry, let embedding, _, _) = self else { return 0 }
+            return entry.response.count + (entry.prompt?.text.utf8.count ?? 0) + embedding.dimensions * 4
+        }
+
+        func fail(_ error: VectorStoreError) {
+            switch self {
+            case .put(_, _, _, let completion): completion(.failure(error))
+            case .remove(_, _, _, let completion): completion(.failure(error))
+            case .sweep(_, _, let completion): completion(.failure(error))
+            }
+        }
+    }
+
+    private let file: DatabaseFile
+    private let clock: @Sendable () -> Timestamp
+    private let logger: Logger
+    private let queue = BlockingQueue<Change>(limit: Limits.storeQueue)
+    private let maximumQueuedBytes: Int
+    private let queuedBytes = Atomic<Int>(0)
+    private let closing = Mutex(Closing())
+    private var tables: WriterTables
+    /// Steps of a sweep that found the queue full.
+    private var postponed: [Change] = []
+
+    private struct Closing {
+        var isBegun = false
+        var isDone = false
+        var waiting: [@Sendable () -> Void] = []
+    }
+
+    init(
+        file: DatabaseFile, tables: WriterTables, maximumQueuedBytes: Int, clock: @escaping @Sendable () -> Timestamp,
+        logger: Logger
+    ) {
+        self.file = file
+        self.tables = tables
+        self.maximumQueuedBytes = maximumQueuedBytes
+        self.clock = clock
+        self.logger = logger
+    }
+
+    // MARK: For callers
+
+    /// Hands over a change.
+    ///
+    /// - Returns: Why it was not taken; its completion will then not be called.
+    func submit(_ change: Change) -> VectorStoreError? {
+        let bytes = change.bytes
+        let total = self.queuedBytes.wrappingAdd(bytes, ordering: .relaxed).newValue
+        // A change that is larger than the limit by itself is taken when nothing else waits.
+        if total <= max(self.maximumQueuedBytes, bytes), self.queue.append(change) { return nil }
+        self.queuedBytes.wrappingSubtract(bytes, ordering: .relaxed)
+        return self.isClosed ? Self.closed : VectorStoreError(.overloaded, "too many changes wait to be written")
+    }
+
+    var isClosed: Bool { self.closing.withLock { $0.isBegun } }
+
+    static let closed = VectorStoreError(.unavailable, "the store is closed")
+
+    /// Finishes what was handed over, then closes the file.
+    func close(_ completion: @escaping @Sendable () -> Void = {}) {
+        let isDone = self.closing.withLock { closing in
+            closing.isBegun = true
+            if !closing.isDone { closing.waiting.append(completion) }
+            return closing.isDone
+        }
+        self.queue.close()
+        if isDone { completion() }
+    }
+
+    // MARK: The thread
+
+    /// Writes until the store is closed.
+    func run() {
+        while true {
+            let taken = self.queue.next(atMost: Limits.storeBatch)
+            self.queuedBytes.wrappingSubtract(taken.reduce(0) { $0 + $1.bytes }, ordering: .relaxed)
+            if taken.isEmpty { break }
+            var changes = (self.postponed + taken)[...]
+            self.postponed = []
+            while let first = changes.first {
+                let together = first.needsMemory ? changes.prefix(1) : changes.prefix { !$0.needsMemory }
+                changes = changes.dropFirst(together.count)
+                self.write(together)
+            }
+        }
+        for case .sweep(_, let removed, let completion) in self.postponed { completion(.success(removed)) }
+        self.shutDown()
+    }
+
+    private func write(_ changes: ArraySlice<Change>) {
+        var draft = Draft(now: self.clock())
+        var answers: [() -> Void] = []
+        answers.reserveCapacity(changes.count)
+        do {
+            try self.file.pool.writeWithoutTransaction { database in
+                try database.beginTransaction(.immediate)
+                do {
+                    for change in changes { answers.append(try self.apply(change, in: database, &draft)) }
+                    try self.tables.catalogue.gate.writing {
+                        try database.commit()
+                        self.tables.follow(draft)
+                    }
+                } catch {
+                    // Fails if the fault has rolled back already.
+                    try? database.rollback()
+                    throw error
+                }
+            }
+        } catch {
+            let fault = VectorStoreError(error, while: "write to", path: self.file.path)
+            self.logger.error("store: \(changes.count) changes failed", metadata: ["reason": "\(fault.message)"])
+            for change in changes { change.fail(fault) }
+            return
+        }
+        for answer in answers { answer() }
+        self.tables.tend(draft)
+    }
+
+    /// Applies a change to the file and notes in the draft what memory must do.
+    ///
+    /// - Returns: What tells the caller, once the change is committed.
+    /// - Throws: What makes the whole transaction void. A fault of this change alone is in the answer instead.
+    private func apply(_ change: Change, in database: Database, _ draft: inout Draft) throws -> () -> Void {
+        switch change {
+        case .put(let entry, let embedding, let partition, let completion):
+            let result = try self.alone {
+                try self.tables.put(entry, embedding, in: partition, database, &draft)
+            }
+            return { completion(result) }
+        case .remove(let selector, let isDryRun, let now, let completion):
+            var removal = Removal(isDryRun: isDryRun, now: now)
+            let result = try self.alone {
+                try self.tables.remove(selector, &removal, database, &draft)
+                return RemovalResult(count: removal.count, sample: removal.sample)
+            }
+            return { completion(result) }
+        case .sweep(let now, let removed, let completion):
+            let (count, isDone) = try self.tables.sweepStep(at: now, database, &draft)
+            return {
+                if isDone { return completion(.success(removed + count)) }
+                let next = Change.sweep(now: now, removed: removed + count, completion)
+                if !self.queue.append(next) { self.postponed.append(next) }
+            }
+        }
+    }
+
+    /// Turns a fault that voids only one statement into a result; the transaction goes on.
+    private func alone<Value>(_ body: () throws -> Value) throws -> Result<Value, VectorStoreError> {
+        do {
+            return .success(try body())
+        } catch let fault as VectorStoreError {
+            return .failure(fault)
+        } catch let fault as DatabaseError {
+            switch fault.resultCode {
+            case .SQLITE_CONSTRAINT, .SQLITE_TOOBIG, .SQLITE_MISMATCH:
+                return .failure(VectorStoreError(fault, while: "write an entry to", path: self.file.path))
+            default: throw fault
+            }
+        }
+    }
+
+    private func shutDown() {
+        do {
+            try self.file.close()
+        } catch {
+            self.logger.error("store: \(VectorStoreError(error, while: "close", path: self.file.path).message)")
+        }
+        let waiting = self.closing.withLock { closing in
+            closing.isDone = true
+            defer { closing.waiting = [] }
+            return closing.waiting
+        }
+        for completion in waiting { completion() }
+    }
+}
