@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import CacheWire
+import NIOCore
+
+extension ConnectionHandler {
+    func callReceived(_ call: Call) throws(WireError) {
+        switch self.state.call(call.id) {
+        case .closeWithError(let error): throw error
+        case .refuse(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
+        case .start:
+            switch call.request {
+            case .failure(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
+            case .success(let request): self.start(request, id: call.id, deadline: call.deadline)
+            }
+        }
+    }
+
+    private func start(_ request: ServiceRequest, id: UInt64, deadline: Duration?) {
+        guard let context = self.context, let scope = self.scope, let executor = self.executor else { return }
+        let allowed = min(deadline ?? Limits.defaultDeadline, Limits.maximumDeadline)
+        let instant = ContinuousClock.now + allowed
+        let isolated = context.eventLoop.assumeIsolated()
+        // The caller's answer does not depend on whether what it waits for can be interrupted.
+        let timer = isolated.scheduleTask(in: TimeAmount(allowed)) {
+            self.answer(id, self.dispatcher.late(request, scope: scope))
+        }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let dispatcher = self.dispatcher
+        // Unstructured: it is awaited by nobody and owned by the connection's state, which cancels it when the call is
+        // given up or the connection ends, and counts it until it does.
+        let task = Task(executorPreference: executor) {
+            let result: Result<ServiceResponse, CacheError>
+            do throws(CacheError) {
+                result = .success(try await dispatcher.dispatch(request, scope: scope, by: instant))
+            } catch {
+                result = .failure(error)
+            }
+            bound.value.finish(id, result)
+        }
+        self.state.started(id, Work(task: task, deadline: timer))
+    }
+
+    private func finish(_ id: UInt64, _ result: Result<ServiceResponse, CacheError>) {
+        self.answer(id, result)
+        switch self.state.ended() {
+        case .none: break
+        case .resumeReading: self.resumeReading()
+        case .close: self.closeAfterFlush()
+        }
+    }
+
+    /// Answers a call unless that has been done; whatever else would have answered it is stopped.
+    func answer(_ id: UInt64, _ result: Result<ServiceResponse, CacheError>) {
+        guard let work = self.state.answer(id) else { return }
+        work.deadline.cancel()
+        work.task.cancel()
+        self.send(.reply(Reply(id: id, result: result)))
+    }
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CCacheProto
+import CacheEngine
+import CacheModel
+import CacheWire
+import Logging
+import NIOCore
+
+/// One connection of the native protocol: frames in, frames out, calls between.
+///
+/// ``ConnectionStateMachine`` decides; this acts. A Lookup that the memory answers is answered in the read that brought
+/// it (``FastLane``); everything else becomes a task on the same event loop. Confined to its event loop.
+final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = Never
+    typealias OutboundOut = ByteBuffer
+
+    struct Work {
+        let task: Task<Void, Never>
+        let deadline: Scheduled<Void>
+    }
+
+    let dispatcher: Dispatcher
+    let logger: Logger
+    private let authenticator: any Authenticator
+    private let limits: ConnectionLimits
+    private let decoder = ClientMessageDecoder()
+    private let encoder = ServerMessageEncoder()
+    private var reader: FrameReader
+    private var fastLane: FastLane
+    private(set) var scope: TenantScope?
+    var state: ConnectionStateMachine<Work>
+    var context: ChannelHandlerContext?
+    var executor: EventLoopTaskExecutor?
+    private let outcome: (ConnectionOutcome) -> Void
+
+    private var outbound = ByteBuffer()
+    private var isReading = false
+    private var isFlushScheduled = false
+    private var isReadPending = false
+    private var framesRead: UInt64 = 0
+    private var handshakeDeadline: Scheduled<Void>?
+    private var frameDeadline: Scheduled<Void>?
+    private var writeDeadline: Scheduled<Void>?
+
+    /// - Parameter outcome: Told when the peer said hello and when the connection is gone.
+    init(
+        dispatcher: Dispatcher, authenticator: any Authenticator, limits: ConnectionLimits, logger: Logger,
+        outcome: @escaping (ConnectionOutcome) -> Void
+    ) {
+        self.dispatcher = dispatcher
+        self.authenticator = authenticator
+        self.limits = limits
+        self.logger = logger
+        self.outcome = outcome
+        self.reader = FrameReader(maximumBodyBytes: Limits.maximumHelloBytes)
+        self.fastLane = FastLane(engine: dispatcher.engine)
+        self.state = ConnectionStateMachine(maximumInFlight: limits.maximumCallsInFlight)
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.executor = EventLoopTaskExecutor(context.eventLoop)
+        let deadline = TimeAmount(self.limits.handshakeDeadline)
+        self.handshakeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
+            guard self.state.isAwaitingHello else { return }
+            self.fail(WireError(.unexpectedMessage, "no hello within \(self.limits.handshakeDeadline)"))
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.end()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.end() }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Broken pipe, reset: the peer is gone, its calls with it.
+        context.close(promise: nil)
+    }
+
+    private func end() {
+        guard self.context != nil else { return }
+        for work in self.state.closed() {
+            work.deadline.cancel()
+            work.task.cancel()
+        }
+        for timer in [self.handshakeDeadline, self.frameDeadline, self.writeDeadline] { timer?.cancel() }
+        self.context = nil
+        self.outcome(.closed)
+    }
+
+    /// Lets calls in flight finish, takes no new ones, and closes.
+    func drain() {
+        switch self.state.drain() {
+        case .none: break
+        case .goAway: self.send(.goAway(reason: "the server is about to stop"))
+        case .close: self.closeAfterFlush()
+        }
+    }
+
+    // MARK: Reading
+
+    func read(context: ChannelHandlerContext) {
+        // Not reading is how a peer with too many calls in flight, or unread replies, is slowed down.
+        if self.mayRead(context) { context.read() } else { self.isReadPending = true }
+    }
+
+    private func mayRead(_ context: ChannelHandlerContext) -> Bool {
+        self.state.canAccept && context.channel.isWritable
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.reader.append(self.unwrapInboundIn(data))
+        self.isReading = true
+        self.processFrames(context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.isReading = false
+        self.reader.reclaim()
+        self.flush(context)
+        context.fireChannelReadComplete()
+    }
+
+    private func processFrames(_ context: ChannelHandlerContext) {
+        // One reading of the clock for all frames of a read.
+        let now = self.dispatcher.engine.now
+        do throws(WireError) {
+            while self.state.canAccept {
+                self.reader.maximumBodyBytes =
+                    self.state.isAwaitingHello ? Limits.maximumHelloBytes : Limits.maximumFrameBytes
+                let next = try self.reader.withNextBody { body -> WireError? in
+                    do throws(WireError) {
+                        try self.frameReceived(body, at: now)
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+                guard let fault = next else { break }
+                self.framesRead += 1
+                if let fault { throw fault }
+            }
+            if self.state.canAccept { self.watchFrame(context) }
+        } catch {
+            self.fail(error)
+        }
+    }
+
+    private func frameReceived(_ body: UnsafeRawBufferPointer, at now: Timestamp) throws(WireError) {
+        let result = self.decoder.withUnpacked(body) { message -> Result<ClientMessage, WireError>? in
+            if self.state.isOpen, self.fastLane.answer(message, at: now, into: &self.outbound) { return nil }
+            do throws(WireError) {
+                let decoded = try ClientMessageDecoder.message(message)
+                if let scope = self.scope, case .call(let call) = decoded, case .success(.lookup(let lookup)) = call.request {
+                    self.fastLane.remember(message, lookup, scope: scope)
+                }
+                return .success(decoded)
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch result {
+        case .some(.none): break
+        case .some(.some(.success(let message))): try self.messageReceived(message)
+        case .some(.some(.failure(let fault))): try self.undecodable(fault)
+        case .none:
+            try self.undecodable(
+                WireError(.malformedMessage, "message is no valid protobuf or takes too much memory"))
+        }
+    }
+
+    /// The frame was whole, so the stream goes on; what was in it belongs to no call that we know.
+    private func undecodable(_ fault: WireError) throws(WireError) {
+        guard !self.state.isAwaitingHello else { throw fault }
+        self.send(.reply(Reply(id: 0, result: .failure(CacheError(.invalidArgument, fault.message)))))
+    }
+
+    private func messageReceived(_ message: ClientMessage) throws(WireError) {
+        switch message {
+        case .hello(let hello): try self.helloReceived(hello)
+        case .call(let call): try self.callReceived(call)
+        case .cancel(let id):
+            guard !self.state.isAwaitingHello else {
+                throw WireError(.unexpectedMessage, "a cancel before hello")
+            }
+            self.answer(id, .failure(CacheError(.cancelled, "the call was given up")))
+        }
+    }
+
+    private func helloReceived(_ hello: Hello) throws(WireError) {
+        switch self.state.hello(hello) {
+        case .closeWithError(let error): throw error
+        case .welcome(let version):
+            do throws(CacheError) {
+                self.scope = try self.authenticator.authenticate(hello)
+            } catch {
+                self.send(.reply(Reply(id: 0, result: .failure(error))))
+                return self.closeAfterFlush()
+            }
+            self.handshakeDeadline?.cancel()
+            self.outcome(.helloReceived)
+            self.send(
+                .welcome(
+                    Welcome(
+                        version: version, serverVersion: ServiceVersion.current,
+                        embeddingDimensions: UInt32(self.dispatcher.engine.dimensions))))
+        }
+    }
+
+    // MARK: Writing
+
+    func send(_ message: ServerMessage) {
+        guard let context = self.context else { return }
+        self.encoder.write(message, into: &self.outbound)
+        guard !self.isReading, !self.isFlushScheduled else { return }
+        // Replies that become ready in the same turn of the loop leave in one write.
+        self.isFlushScheduled = true
+        context.eventLoop.assumeIsolated().execute {
+            self.isFlushScheduled = false
+            if let context = self.context { self.flush(context) }
+        }
+    }
+
+    private func flush(_ context: ChannelHandlerContext) {
+        guard self.outbound.readableBytes > 0 else { return }
+        context.writeAndFlush(self.wrapOutboundOut(self.outbound), promise: nil)
+        // A large one is not kept for the small ones that follow.
+        if self.outbound.capacity > 1 << 20 { self.outbound = ByteBuffer() } else { self.outbound.clear() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            self.writeDeadline?.cancel()
+            self.writeDeadline = nil
+            self.resumeReading()
+        } else if self.writeDeadline == nil {
+            let deadline = TimeAmount(self.limits.writeDeadline)
+            self.writeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
+                self.logger.debug("peer does not read its replies; closing")
+                self.context?.close(promise: nil)
+            }
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func resumeReading() {
+        guard let context = self.context else { return }
+        self.processFrames(context)
+        if !self.isReading { self.flush(context) }
+        guard self.isReadPending, self.context != nil, self.mayRead(context) else { return }
+        self.isReadPending = false
+        context.read()
+    }
+
+    /// A frame that was begun must end in time.
+    private func watchFrame(_ context: ChannelHandlerContext) {
+        guard self.reader.isInsideFrame, self.frameDeadline == nil, self.state.canAccept else { return }
+        let frame = self.framesRead
+        let deadline = TimeAmount(self.limits.frameDeadline)
+        self.frameDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
+            self.frameDeadline = nil
+            guard let context = self.context else { return }
+            if self.framesRead == frame, self.reader.isInsideFrame, self.mayRead(context) {
+                self.fail(WireError(.unexpectedMessage, "a frame took longer than \(self.limits.frameDeadline)"))
+            } else {
+                self.watchFrame(context)
+            }
+        }
+    }
+
+    /// Tells the peer what was wrong and closes: the stream cannot be read any further.
+    private func fail(_ error: WireError) {
+        self.logger.debug("connection refused", metadata: ["error.code": "\(error.code.rawValue)"])
+        let code: CacheError.Code = error.code == .unsupportedVersion ? .failedPrecondition : .invalidArgument
+        self.send(.reply(Reply(id: 0, result: .failure(CacheError(code, error.message)))))
+        self.closeAfterFlush()
+    }
+
+    func closeAfterFlush() {
+        guard let context = self.context else { return }
+        for work in self.state.closed() {
+            work.deadline.cancel()
+            work.task.cancel()
+        }
+        self.flush(context)
+        context.close(promise: nil)
+    }
+}

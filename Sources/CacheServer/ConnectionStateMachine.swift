@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import CacheWire
+
+/// Decides what a connection of the native protocol does. No side effects, no clock.
+///
+/// - `Work`: Whatever is given up when a call is.
+struct ConnectionStateMachine<Work>: ~Copyable {
+    enum HelloAction {
+        case welcome(version: UInt32)
+        case closeWithError(WireError)
+    }
+
+    enum CallAction {
+        case start
+        case refuse(CacheError)
+        case closeWithError(WireError)
+    }
+
+    enum EndAction: Equatable {
+        case none
+        /// There is room for another call.
+        case resumeReading
+        /// The last call of a connection that is to end has ended.
+        case close
+    }
+
+    private enum State {
+        case awaitingHello
+        case open
+        case draining
+        case closed
+    }
+
+    private var state = State.awaitingHello
+    /// Calls that are to be answered.
+    private var calls: [UInt64: Work] = [:]
+    /// Calls that take up a slot: those above, and answered ones (late, given up) whose work has not ended yet.
+    private var inFlight = 0
+    private let maximumInFlight: Int
+
+    init(maximumInFlight: Int) { self.maximumInFlight = maximumInFlight }
+
+    /// Whether another message may be looked at.
+    var canAccept: Bool {
+        switch self.state {
+        case .awaitingHello: true
+        case .open, .draining: self.inFlight < self.maximumInFlight
+        case .closed: false
+        }
+    }
+
+    var isAwaitingHello: Bool { self.state == .awaitingHello }
+    var isOpen: Bool { self.state == .open }
+    var callsInFlight: Int { self.inFlight }
+
+    mutating func hello(_ hello: Hello) -> HelloAction {
+        guard self.state == .awaitingHello else {
+            return .closeWithError(WireError(.unexpectedMessage, "a second hello"))
+        }
+        let ours = ServiceVersion.protocolVersions
+        guard hello.minimumVersion <= hello.maximumVersion, hello.minimumVersion <= ours.upperBound,
+            hello.maximumVersion >= ours.lowerBound
+        else {
+            let text = "this server speaks protocol versions \(ours.lowerBound) to \(ours.upperBound)"
+            return .closeWithError(WireError(.unsupportedVersion, text))
+        }
+        self.state = .open
+        return .welcome(version: min(hello.maximumVersion, ours.upperBound))
+    }
+
+    /// Whether a call may begin; ``started(_:_:)`` must follow `.start`.
+    func call(_ id: UInt64) -> CallAction {
+        switch self.state {
+        case .awaitingHello:
+            return .closeWithError(WireError(.unexpectedMessage, "a call before hello"))
+        case .open where self.calls[id] != nil:
+            return .refuse(.invalidArgument("id", "is that of a call in flight"))
+        case .open:
+            return .start
+        case .draining, .closed:
+            return .refuse(CacheError(.unavailable, "the server is about to stop; call another one"))
+        }
+    }
+
+    mutating func started(_ id: UInt64, _ work: Work) {
+        self.calls[id] = work
+        self.inFlight += 1
+    }
+
+    /// A call is answered, by whatever comes first: its work, its deadline, its cancellation.
+    ///
+    /// - Returns: Its work, if the call has not been answered before.
+    mutating func answer(_ id: UInt64) -> Work? { self.calls.removeValue(forKey: id) }
+
+    /// The work of a call has ended, answered or not.
+    mutating func ended() -> EndAction {
+        let wasFull = self.inFlight == self.maximumInFlight
+        self.inFlight -= 1
+        switch self.state {
+        case .open: return wasFull ? .resumeReading : .none
+        case .draining: return self.inFlight == 0 ? .close : .none
+        case .awaitingHello, .closed: return .none
+        }
+    }
+
+    enum DrainAction: Equatable {
+        case none
+        case goAway
+        case close
+    }
+
+    /// The server is about to stop.
+    mutating func drain() -> DrainAction {
+        switch self.state {
+        case .awaitingHello:
+            self.state = .closed
+            return .close
+        case .open:
+            self.state = .draining
+            return self.inFlight == 0 ? .close : .goAway
+        case .draining, .closed: return .none
+        }
+    }
+
+    /// The connection is gone.
+    ///
+    /// - Returns: The work of all calls that nobody waits for any more.
+    mutating func closed() -> [Work] {
+        self.state = .closed
+        defer { self.calls.removeAll() }
+        return Array(self.calls.values)
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CCacheProto
+import CacheEngine
+import CacheModel
+import CacheWire
+import NIOCore
+
+/// Answers a Lookup from memory, on the event loop that read it: no task, no hop, no copy of the request.
+///
+/// It only ever says yes to what the slow lane would have answered in the same way; whatever is unusual in a request
+/// makes it say no. Belongs to one connection.
+struct FastLane {
+    private struct RememberedRoute {
+        /// Cache name and vary parts as the peer sent them.
+        let request: [UInt8]
+        let route: CacheEngine.Route
+    }
+
+    private let engine: CacheEngine
+    private var routes: [RememberedRoute?] = Array(repeating: nil, count: Limits.rememberedPartitions)
+    private var scratch: [UInt8] = []
+
+    init(engine: CacheEngine) { self.engine = engine }
+
+    /// Writes the reply to a call, if it is a Lookup whose answer is in memory.
+    ///
+    /// - Returns: Whether it is answered.
+    mutating func answer(
+        _ message: borrowing Semcached__V1__ClientMessage, at now: Timestamp, into outbound: inout ByteBuffer
+    ) -> Bool {
+        guard message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL else { return false }
+        let call = message.call!
+        guard call.pointee.request_case == SEMCACHED__V1__CALL__REQUEST_LOOKUP, call.pointee.id != 0,
+            call.pointee.traceparent.len <= Limits.maximumTraceParentBytes
+        else { return false }
+        let lookup = call.pointee.lookup!
+        let prompt = UnsafeRawBufferPointer(start: lookup.pointee.prompt.data, count: lookup.pointee.prompt.len)
+        guard lookup.pointee.top_k <= 1, lookup.pointee.embedding == nil, prompt.count <= Limits.maximumPromptBytes,
+            CanonicalPrompt.isCanonicalASCII(prompt), let mode = Self.mode(lookup.pointee.mode)
+        else { return false }
+        var threshold: Float?
+        if lookup.pointee.similarity_threshold_present_case.rawValue != 0 {
+            guard abs(lookup.pointee.similarity_threshold) <= 1 else { return false }
+            threshold = lookup.pointee.similarity_threshold
+        }
+        var maximumAge: Duration?
+        if lookup.pointee.max_age_present_case.rawValue != 0 {
+            maximumAge = .milliseconds(Int64(clamping: lookup.pointee.max_age_ms))
+        }
+        guard let route = self.route(lookup) else { return false }
+        let id = route.partition.entryID(ofPrompt: prompt)
+        guard
+            let found = self.engine.remembered(
+                id, on: route, mode: mode, threshold: threshold, maximumAge: maximumAge, at: now),
+            let prepared = found.item.attachment as? PreparedMatch
+        else { return false }
+        outbound.writeHit(
+            id: call.pointee.id, kind: found.kind, entry: found.item.entry, prepared: prepared,
+            similarity: found.similarity, at: now)
+        route.counters.countHit(found.kind, .l1)
+        return true
+    }
+
+    /// Keeps where requests with this cache and these vary parts go, once one of them was found valid.
+    mutating func remember(_ message: borrowing Semcached__V1__ClientMessage, _ request: LookupRequest, scope: TenantScope) {
+        let lookup = message.call!.pointee.lookup!
+        let position = self.key(lookup)
+        if self.routes[position]?.request == self.scratch { return }
+        self.routes[position] = RememberedRoute(
+            request: self.scratch, route: self.engine.route(cache: request.cache, vary: request.vary, scope: scope))
+    }
+
+    private mutating func route(
+        _ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>
+    ) -> CacheEngine.Route? {
+        let position = self.key(lookup)
+        guard let remembered = self.routes[position], remembered.request == self.scratch else { return nil }
+        return remembered.route
+    }
+
+    /// Writes the request's cache and vary parts to `scratch`, each with its length, and says where they would be kept.
+    private mutating func key(_ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>) -> Int {
+        self.scratch.removeAll(keepingCapacity: true)
+        self.append(lookup.pointee.cache)
+        for position in 0..<lookup.pointee.n_vary where self.scratch.count <= Limits.maximumFrameBytes {
+            let part = lookup.pointee.vary[position]!
+            self.append(part.pointee.name)
+            self.append(part.pointee.value)
+        }
+        // FNV-1a; a collision only makes two lists of parts take turns.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in self.scratch { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return Int(truncatingIfNeeded: (hash ^ hash >> 32) & UInt64(Limits.rememberedPartitions - 1))
+    }
+
+    private mutating func append(_ data: ProtobufCBinaryData) {
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: data.len)) { self.scratch.append(contentsOf: $0) }
+        self.scratch.append(contentsOf: UnsafeRawBufferPointer(start: data.data, count: data.len))
+    }
+
+    private static func mode(_ mode: Semcached__V1__LookupMode) -> LookupRequest.Mode? {
+        switch mode {
+        case SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_BOTH: .both
+        case SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_EXACT: .exact
+        default: nil
+        }
+    }
+}

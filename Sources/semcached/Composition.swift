@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import CacheServer
+import CacheWire
+import EmbeddedStore
+import Foundation
+import LocalEmbedder
+import Logging
+import NIOPosix
+import ServiceLifecycle
+import UnixSignals
+
+/// Puts the parts together.
+enum Composition {
+    /// Checks what can be wrong with the settings outside of them.
+    static func check(_ settings: Settings) throws {
+        _ = try ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel)
+    }
+
+    /// Runs the service until SIGTERM or SIGINT.
+    static func run(_ settings: Settings) async throws {
+        let logger = Logger(label: "semcached")
+        let embedder = try LocalEmbedder(
+            files: ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel),
+            precision: settings.precision, threads: settings.embedderThreads)
+        logger.info(
+            "embedder ready",
+            metadata: ["embedder.identity": "\(embedder.identity)", "embedder.path": "\(embedder.instructionSet)"])
+        try Self.createFolder(of: settings.storePath)
+        let store = try EmbeddedStore(path: settings.storePath, logger: logger, clock: Self.wallClock)
+        let engine = CacheEngine(
+            store: store, pool: EmbeddingPool(embedder: embedder),
+            memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) }, policy: settings.policy,
+            logger: logger, clock: Self.wallClock)
+        let server = CacheServer(
+            configuration: .init(host: settings.host, port: settings.port), dispatcher: Dispatcher(engine: engine),
+            authenticator: SingleTenant(), group: MultiThreadedEventLoopGroup(numberOfThreads: settings.threads),
+            logger: logger)
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                .init(service: Sweeper(store: store, interval: settings.sweepInterval, logger: logger)),
+                .init(service: Listener(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "semcached.lifecycle") { _ in
+                SwiftLogNoOpLogHandler()
+            })
+        configuration.maximumGracefulShutdownDuration = settings.gracePeriod
+        configuration.maximumCancellationDuration = Duration.seconds(5)
+        try await ServiceGroup(configuration: configuration).run()
+        await store.close()
+        logger.info("stopped")
+    }
+
+    static let wallClock: @Sendable () -> Timestamp = {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+
+    private static func createFolder(of path: String) throws {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw SettingsError("store.path: the folder \(folder.path) cannot be made: \(error.localizedDescription)")
+        }
+    }
+}
+
+/// The native port as a part of the service group.
+struct Listener: Service {
+    let server: CacheServer
+
+    func run() async throws { try await self.server.run() }
+}
+
+/// Removes what has expired from the disk, now and then.
+struct Sweeper: Service {
+    let store: EmbeddedStore
+    let interval: Duration
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    try await Task.sleep(for: self.interval)
+                } catch {
+                    return
+                }
+                await self.sweep()
+            }
+        }
+    }
+
+    private func sweep() async {
+        do throws(VectorStoreError) {
+            let count = try await self.store.sweep(at: Composition.wallClock())
+            if count > 0 { self.logger.debug("expired entries removed", metadata: ["entries": "\(count)"]) }
+        } catch {
+            self.logger.warning("expired entries could not be removed", metadata: ["error.code": "\(error)"])
+        }
+    }
+}
