@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+
+/// Where a lookup looks.
+public enum CacheLookupMode: String, Sendable, Hashable, CaseIterable {
+    /// For the same prompt first, then by meaning.
+    case both
+    /// For the same prompt only.
+    case exact
+    /// By meaning only.
+    case semantic
+}
+
+/// What a lookup found, and why.
+public enum CacheAnswer: Sendable, Hashable {
+    case hit(CacheHit)
+    case miss(CacheMiss)
+
+    /// The hit, if it is one.
+    public var hit: CacheHit? {
+        guard case .hit(let hit) = self else { return nil }
+        return hit
+    }
+}
+
+/// A stored answer that serves the question.
+public struct CacheHit: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable {
+        /// The same prompt was stored.
+        case exact
+        /// A prompt that means the same was stored.
+        case semantic
+    }
+
+    /// Where an answer came from.
+    public enum Tier: String, Sendable, Hashable {
+        /// The memory of the server that answered.
+        case l1
+        /// The store behind it.
+        case store
+    }
+
+    public let kind: Kind
+    public let tier: Tier
+    /// The nearest.
+    public let best: CacheMatch
+    /// Best first, with ``best``. More than one only if the lookup asked for more.
+    public let matches: [CacheMatch]
+}
+
+/// A stored answer and how near its question is.
+public struct CacheMatch: Sendable, Hashable {
+    public let entryID: CacheEntryID
+    /// Cosine, −1…1, higher is closer; 1 for an exact hit.
+    public let similarity: Float
+    /// As it was stored.
+    public let response: [UInt8]
+    public let contentType: String
+    /// By name. Tags are the attribute `tags`.
+    public let attributes: [String: CacheAttribute]
+    public let usage: CacheUsage?
+    public let createdAt: CacheInstant
+    public let expiresAt: CacheInstant
+    /// Time since the entry was stored, by the server's clock.
+    public let age: Duration
+
+    /// The response as text; `nil` if it is not valid UTF-8.
+    public var text: String? { String(validating: self.response, as: UTF8.self) }
+}
+
+/// Why nothing was served.
+public struct CacheMiss: Sendable, Hashable {
+    public enum Reason: Sendable, Hashable {
+        /// Nothing is stored for this cache, vary and model.
+        case noEntry
+        /// Exact mode: this prompt is not stored.
+        case notStored
+        /// The nearest entry is not close enough.
+        case belowThreshold
+        /// The nearest entry is older than the lookup allows.
+        case tooOld
+        /// The cache could not look.
+        case degraded(Degradation)
+    }
+
+    /// What kept the cache from looking.
+    public enum Degradation: Sendable, Hashable {
+        case embedderOverloaded
+        case embedderFailed
+        case storeUnavailable
+        case deadlineExceeded
+    }
+
+    /// The nearest candidate that was not served.
+    public struct Nearest: Sendable, Hashable {
+        public let entryID: CacheEntryID
+        /// Cosine, −1…1.
+        public let similarity: Float
+        /// Whether another entry may be nearer: the search proves only that none reaches the threshold.
+        public let isApproximate: Bool
+    }
+
+    public let reason: Reason
+    public let nearest: Nearest?
+    /// The threshold that was in force.
+    public let similarityThreshold: Float
+}
+
+extension CacheAnswer {
+    init(_ outcome: LookupOutcome) {
+        switch outcome {
+        case .hit(let hit): self = .hit(CacheHit(hit))
+        case .miss(let miss): self = .miss(CacheMiss(miss))
+        }
+    }
+}
+
+extension CacheHit {
+    init(_ hit: LookupHit) {
+        self.kind = hit.kind == .exact ? .exact : .semantic
+        self.tier = hit.tier == .l1 ? .l1 : .store
+        self.matches = hit.matches.map { CacheMatch($0, at: hit.at) }
+        // The decoder refuses a hit without a match.
+        self.best = self.matches[0]
+    }
+}
+
+extension CacheMatch {
+    init(_ match: LookupMatch, at now: Timestamp) {
+        let entry = match.entry
+        self.entryID = CacheEntryID(entry.id)
+        self.similarity = match.similarity
+        self.response = entry.response
+        self.contentType = entry.contentType
+        self.attributes = Dictionary(
+            entry.attributes.map { ($0.name, CacheAttribute($0.value)) }, uniquingKeysWith: { first, _ in first })
+        self.usage = entry.usage.map { CacheUsage($0) }
+        self.createdAt = CacheInstant(entry.createdAt)
+        self.expiresAt = CacheInstant(entry.expiresAt)
+        self.age = max(.zero, now - entry.createdAt)
+    }
+}
+
+extension CacheMiss {
+    init(_ miss: LookupMiss) {
+        self.reason = Reason(miss.reason)
+        self.nearest = miss.nearest.map { nearest in
+            Nearest(
+                entryID: CacheEntryID(nearest.id), similarity: nearest.similarity,
+                isApproximate: nearest.isApproximate)
+        }
+        self.similarityThreshold = miss.similarityThreshold
+    }
+}
+
+extension CacheMiss.Reason {
+    init(_ reason: LookupMiss.Reason) {
+        switch reason {
+        case .noEntry: self = .noEntry
+        case .notStored: self = .notStored
+        case .belowThreshold: self = .belowThreshold
+        case .tooOld: self = .tooOld
+        case .degraded(.embedderOverloaded): self = .degraded(.embedderOverloaded)
+        case .degraded(.embedderFailed): self = .degraded(.embedderFailed)
+        case .degraded(.storeUnavailable): self = .degraded(.storeUnavailable)
+        case .degraded(.deadlineExceeded): self = .degraded(.deadlineExceeded)
+        }
+    }
+}

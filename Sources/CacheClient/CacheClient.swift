@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+public import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A semantic cache, over the network.
+///
+/// ```swift
+/// try await CacheClient.withClient(ClientConfiguration(try ServerAddress("cache.internal:7070"))) { client in
+///     if case .hit(let hit) = try await client.lookup(question, in: "support-bot") { return hit.best.text }
+///     let answer = try await askTheModel(question)
+///     _ = try await client.store(answer, for: question, in: "support-bot", timeToLive: .seconds(3600))
+///     return answer
+/// }
+/// ```
+///
+/// One client has one connection, made by the first call and made again when it is lost; any number of tasks may call at
+/// the same time, and a slow call does not hold up the others. A call ends by its deadline at the latest. Cancelling the
+/// task that made it ends it at once, and tells the server.
+public final class CacheClient: Sendable {
+    private let configuration: ClientConfiguration
+    private let inbox: CallInbox
+    private let lastID = Atomic<UInt64>(0)
+
+    /// Makes a client; it connects when it is first called.
+    ///
+    /// - Parameter eventLoopGroup: The connection runs on one of its event loops; the process's shared ones if `nil`. Not
+    ///   shut down by the client.
+    public init(
+        _ configuration: ClientConfiguration = ClientConfiguration(), eventLoopGroup: (any EventLoopGroup)? = nil
+    ) {
+        let group = eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton
+        self.configuration = configuration
+        self.inbox = CallInbox(configuration, eventLoop: group.next())
+    }
+
+    deinit {
+        // Nobody can be waiting for an answer: a call in progress keeps the client.
+        self.inbox.put(.close(done: nil))
+    }
+
+    /// Makes a client, hands it to a closure, and closes it whatever happens there.
+    public static func withClient<Value>(
+        _ configuration: ClientConfiguration = ClientConfiguration(), _ body: (CacheClient) async throws -> Value
+    ) async throws -> Value {
+        let client = CacheClient(configuration)
+        do {
+            let value = try await body(client)
+            await client.close()
+            return value
+        } catch {
+            await client.close()
+            throw error
+        }
+    }
+
+    /// Takes no new calls, lets those in flight finish within their deadlines, and ends the connection.
+    ///
+    /// Calls that still wait for their turn, and later ones, fail with `.unavailable`. May be called more than once.
+    public func close() async {
+        await withCheckedContinuation { self.inbox.put(.close(done: $0)) }
+    }
+
+    /// Makes a call and waits for its answer.
+    func call(_ request: ServiceRequest, timeout: Duration?) async throws(CacheClientError) -> ServiceResponse {
+        let request = try request.checked()
+        let deadline = NIODeadline.now() + TimeAmount(bounded: timeout ?? self.configuration.timeout)
+        let id = self.lastID.add(1, ordering: .relaxed).newValue
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let context = CallContext(request: request, continuation: continuation)
+                self.inbox.put(
+                    .call(PendingCall(id: id, kind: request.kind, deadline: deadline, context: context)))
+                // A cancellation that came before the call was put in has found nothing to cancel.
+                if Task.isCancelled { self.inbox.put(.cancel(id: id)) }
+            }
+        } onCancel: {
+            self.inbox.put(.cancel(id: id))
+        }
+        return try result.get()
+    }
+}

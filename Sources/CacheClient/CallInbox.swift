@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import NIOCore
+import Synchronization
+
+/// What a call needs to be sent and answered.
+struct CallContext: Sendable {
+    let request: ServiceRequest
+    let continuation: CheckedContinuation<Result<ServiceResponse, CacheClientError>, Never>
+}
+
+/// The way from the callers' tasks to the event loop of the session.
+///
+/// Whatever was put in before the event loop comes to look is taken out at once, so that calls made at the same time cost
+/// one wake-up and one write.
+final class CallInbox: Sendable {
+    enum Item: Sendable {
+        case call(PendingCall<CallContext>)
+        case cancel(id: UInt64)
+        /// - Parameter done: Told when the last connection has ended; `nil` if nobody asks.
+        case close(done: CheckedContinuation<Void, Never>?)
+    }
+
+    private let items = Mutex<[Item]>([])
+    private let eventLoop: any EventLoop
+    private let session: NIOLoopBoundBox<ClientSession>
+
+    init(_ configuration: ClientConfiguration, eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+        self.session = .makeBoxSendingValue(
+            ClientSession(configuration, eventLoop: eventLoop), eventLoop: eventLoop)
+    }
+
+    func put(_ item: Item) {
+        let isFirst = self.items.withLock { items in
+            items.append(item)
+            return items.count == 1
+        }
+        if isFirst { self.eventLoop.execute { self.takeOut() } }
+    }
+
+    private func takeOut() {
+        let items = self.items.withLock { items in
+            let all = items
+            items = []
+            items.reserveCapacity(all.count)
+            return all
+        }
+        self.session.value.process(items)
+    }
+}
+
+extension PendingCall<CallContext> {
+    func finish(_ result: Result<ServiceResponse, CacheClientError>) {
+        self.context.continuation.resume(returning: result)
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import CacheWire
+import NIOCore
+
+/// One connection: bytes to messages and back, and what its state machine decides. Confined to its event loop.
+final class ClientConnection: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    /// Bytes that are written at once at most; more are written in several turns, as far as the peer takes them.
+    private static let flushBytes = 256 << 10
+
+    /// Referred to until the connection has ended, which also breaks the cycle.
+    private var session: ClientSession?
+    private let address: ServerAddress
+    private let clientName: String
+    private var machine: StateMachine<CallContext>
+    private var limits: ServerLimits?
+    private var context: ChannelHandlerContext?
+    private var reader = FrameReader(maximumBodyBytes: Limits.maximumHelloBytes)
+    private let decoder = ServerMessageDecoder()
+    private let encoder = ClientMessageEncoder()
+    private var outgoing = ByteBuffer()
+
+    init(_ session: ClientSession, _ configuration: ClientConfiguration, handshakeDeadline: NIODeadline) {
+        self.session = session
+        self.address = configuration.address
+        self.clientName = configuration.clientName
+        self.machine = StateMachine(
+            handshakeDeadline: handshakeDeadline,
+            maximumCalls: max(1, configuration.maximumCallsInFlight ?? .max))
+    }
+
+    // MARK: For the session
+
+    /// Whether another call may be sent now: there is a place for it and the peer takes what is written.
+    var hasRoom: Bool {
+        guard self.machine.freeSlots > 0, let context = self.context else { return false }
+        if self.outgoing.readableBytes >= Self.flushBytes { self.flush() }
+        return context.channel.isWritable
+    }
+
+    var nextDeadline: NIODeadline? { self.machine.nextDeadline }
+
+    /// Adds a call to what ``flush()`` writes. ``hasRoom`` must be true.
+    func send(_ call: PendingCall<CallContext>, at now: NIODeadline) {
+        guard let limits = self.limits else { preconditionFailure("no call is sent before the welcome") }
+        if let fault = limits.fault(of: call.context.request) { return call.finish(.failure(fault)) }
+        let start = self.outgoing.writerIndex
+        let remaining = (call.deadline - now).nanoseconds / 1_000_000
+        self.encoder.write(
+            .call(
+                Call(id: call.id, deadline: .milliseconds(max(1, remaining)), request: .success(call.context.request))),
+            into: &self.outgoing)
+        let bytes = self.outgoing.writerIndex - start - FrameReader.headerBytes
+        guard bytes <= limits.maximumFrameBytes else {
+            self.outgoing.moveWriterIndex(to: start)
+            let message = "the request has \(bytes) bytes, the server's limit is \(limits.maximumFrameBytes)"
+            return call.finish(.failure(CacheClientError(.invalidArgument, message)))
+        }
+        self.machine.start(call)
+    }
+
+    func flush() {
+        guard self.outgoing.readableBytes > 0, let context = self.context else { return }
+        let bytes = self.outgoing
+        self.outgoing = ByteBuffer()
+        context.writeAndFlush(NIOAny(bytes), promise: nil)
+    }
+
+    func cancel(_ id: UInt64) {
+        guard case .sendCancel(let call, let thenClose) = self.machine.cancel(id) else { return }
+        self.encoder.write(.cancel(id: id), into: &self.outgoing)
+        call.finish(.failure(.cancelled))
+        if thenClose { self.finish() } else { self.flush() }
+    }
+
+    func timerFired(at now: NIODeadline) {
+        switch self.machine.timerFired(at: now) {
+        case .expire(let calls, let thenClose):
+            for call in calls {
+                self.encoder.write(.cancel(id: call.id), into: &self.outgoing)
+                call.finish(.failure(.deadlineExceeded(beforeSending: false)))
+            }
+            if thenClose { self.finish() } else { self.flush() }
+        case .fail(.noConnection):
+            self.end(.lost(.unreachable(self.address, "no answer in time")))
+        case .fail(.noWelcome):
+            self.end(.lost(.unreachable(self.address, "it accepted but did not answer the hello in time")))
+        case .fail(.noReply):
+            self.end(.lost(.lost(self.address, "the server has fallen silent")))
+        }
+    }
+
+    /// Takes no new calls, and ends when those in flight have.
+    func drain() {
+        if self.machine.drain() { self.finish() }
+    }
+
+    /// Ends the connection and hands its calls back. Safe to call more than once.
+    func end(_ fault: ConnectionFault) {
+        guard let session = self.session else { return }
+        self.session = nil
+        let context = self.context
+        self.context = nil
+        context?.close(promise: nil)
+        session.connectionEnded(self, fault, calls: self.machine.closed())
+    }
+
+    private func finish() {
+        self.flush()
+        self.end(.lost(.lost(self.address, "it was closed")))
+    }
+
+    // MARK: ChannelInboundHandler
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        // The session may have been closed while the connection was being made.
+        guard self.session != nil else { return context.close(promise: nil) }
+        self.context = context
+        guard context.channel.isActive, case .sendHello = self.machine.connected() else {
+            return self.end(.lost(.unreachable(self.address, "closed at once")))
+        }
+        let versions = ServiceVersion.protocolVersions
+        self.encoder.write(
+            .hello(
+                Hello(
+                    minimumVersion: versions.lowerBound, maximumVersion: versions.upperBound,
+                    clientName: self.clientName)),
+            into: &self.outgoing)
+        self.flush()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard self.session != nil else { return }
+        self.reader.append(self.unwrapInboundIn(data))
+        let decoder = self.decoder
+        do throws(WireError) {
+            while self.session != nil {
+                let message = try self.reader.withNextBody { body -> Result<ServerMessage, WireError> in
+                    do throws(WireError) {
+                        return .success(try decoder.decode(body))
+                    } catch {
+                        return .failure(error)
+                    }
+                }
+                guard let message else { break }
+                self.received(try message.get())
+            }
+        } catch {
+            self.end(.refused(.malformed(error.message)))
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.reader.reclaim()
+        self.session?.sendWaitingCalls(at: .now())
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { self.session?.sendWaitingCalls(at: .now()) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let isHandshaken = self.limits != nil
+        let reason = "the server closed it"
+        self.end(.lost(isHandshaken ? .lost(self.address, reason) : .unreachable(self.address, reason)))
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.end(.lost(.lost(self.address, connectFailureReason(error))))
+    }
+
+    private func received(_ message: ServerMessage) {
+        switch self.machine.received(message) {
+        case .ready(let limits):
+            self.limits = limits
+            self.reader.maximumBodyBytes = Limits.maximumFrameBytes
+            self.session?.connectionReady(self)
+        case .complete(let call, let result, let thenClose):
+            self.session?.replyReceived()
+            call.finish(result.mapError { CacheClientError($0, origin: .server) })
+            if thenClose { self.finish() }
+        case .giveBack(let call, let error, let thenClose):
+            self.session?.callGivenBack(call, CacheClientError(error, origin: .server))
+            if thenClose { self.finish() }
+        case .ignore:
+            break
+        case .drain(let thenClose):
+            self.session?.connectionDraining(self)
+            if thenClose { self.finish() }
+        case .fail(let fault):
+            self.end(fault)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import NIOCore
+
+/// A call on its way through the state machines.
+///
+/// - Parameter Context: What is needed to send the call and to answer who made it; the machines do not look into it.
+struct PendingCall<Context> {
+    /// Unique among the calls of a client, not 0; the id on the wire.
+    let id: UInt64
+    let kind: CallKind
+    /// Absolute from the moment the caller asked.
+    let deadline: NIODeadline
+    /// Connections that the call was sent on.
+    var attempts = 0
+    let context: Context
+
+    init(id: UInt64, kind: CallKind, deadline: NIODeadline, context: Context) {
+        self.id = id
+        self.kind = kind
+        self.deadline = deadline
+        self.context = context
+    }
+}
+
+extension PendingCall: Sendable where Context: Sendable {}
+
+/// Which operation a call or its answer is of.
+enum CallKind: Sendable, Hashable {
+    case lookup
+    case store
+    case invalidate
+    case stats
+    case ping
+}
+
+extension ServiceRequest {
+    var kind: CallKind {
+        switch self {
+        case .lookup: .lookup
+        case .store: .store
+        case .invalidate: .invalidate
+        case .stats: .stats
+        case .ping: .ping
+        }
+    }
+}
+
+extension ServiceResponse {
+    var kind: CallKind {
+        switch self {
+        case .lookup: .lookup
+        case .store: .store
+        case .invalidate: .invalidate
+        case .stats: .stats
+        case .ping: .ping
+        }
+    }
+}
+
+/// Why a connection ended.
+struct ConnectionFault: Error, Hashable {
+    let error: CacheClientError
+    /// Whether the connection was lost, so that its calls may be made again on another; else the peer is at fault, and
+    /// would be again.
+    let isLoss: Bool
+
+    static func lost(_ error: CacheClientError) -> Self { Self(error: error, isLoss: true) }
+    static func refused(_ error: CacheClientError) -> Self { Self(error: error, isLoss: false) }
+}

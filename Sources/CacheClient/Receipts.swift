@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+
+/// What a store did.
+public struct StoreReceipt: Sendable, Hashable {
+    public let entryID: CacheEntryID
+    /// With the jitter that the cache adds.
+    public let expiresAt: CacheInstant
+    /// Whether the same prompt was stored already.
+    public let isReplacement: Bool
+}
+
+/// Which entries to remove.
+public enum InvalidationTarget: Sendable, Hashable {
+    /// By id; ids of other caches are not found. 1…10,000 of them.
+    case entries([CacheEntryID])
+    /// The entry of this very prompt.
+    case prompt(String, vary: [String: String] = [:])
+    /// Every entry whose prompt is at least this similar; −1…1.
+    case similar(to: String, similarity: Float, vary: [String: String] = [:])
+    /// Every entry of the cache.
+    case wholeCache
+}
+
+/// What an invalidation removed, or would remove.
+public struct InvalidationReceipt: Sendable, Hashable {
+    public let count: Int
+    /// Some of the entries' ids.
+    public let sample: [CacheEntryID]
+    /// Whether nothing was removed because only a count was asked for.
+    public let isDryRun: Bool
+}
+
+/// The answer to a ping.
+public struct ServerPing: Sendable, Hashable {
+    public let serverVersion: String
+    /// From the call to its answer; the first of a client includes connecting.
+    public let roundTrip: Duration
+}
+
+extension StoreReceipt {
+    init(_ outcome: StoreOutcome) {
+        self.entryID = CacheEntryID(outcome.id)
+        self.expiresAt = CacheInstant(outcome.expiresAt)
+        self.isReplacement = outcome.isReplacement
+    }
+}
+
+extension InvalidationReceipt {
+    init(_ outcome: InvalidateOutcome) {
+        self.count = outcome.count
+        self.sample = outcome.sample.map { CacheEntryID($0) }
+        self.isDryRun = outcome.isDryRun
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+
+// The server checks every request and says which field is at fault. Checked here is only what could not be sent: what a
+// message has no form for, or what no frame holds.
+extension ServiceRequest {
+    /// - Throws: ``CacheClientError`` with `.invalidArgument`.
+    func checked() throws(CacheClientError) -> Self {
+        let bytes: Int
+        switch self {
+        case .lookup(let lookup):
+            guard (1...Limits.maximumTopK).contains(lookup.topK) else {
+                throw .invalid("top_k", "is \(lookup.topK); it must be 1 to \(Limits.maximumTopK)")
+            }
+            if let age = lookup.maximumAge, age < .zero { throw .invalid("max_age_ms", "is negative") }
+            bytes = lookup.cache.utf8.count + lookup.vary.wireBytesAtMost + wireBytesAtMost(lookup.embedding)
+        case .store(let store):
+            if let timeToLive = store.timeToLive, timeToLive < .milliseconds(1) {
+                throw .invalid("ttl_ms", "is less than a millisecond")
+            }
+            guard store.attributes.count <= Limits.maximumAttributes else {
+                throw .invalid(
+                    "attributes", "has \(store.attributes.count) elements, the limit is \(Limits.maximumAttributes)")
+            }
+            bytes =
+                store.cache.utf8.count + store.response.count + store.contentType.utf8.count
+                + store.vary.wireBytesAtMost + store.attributes.reduce(0) { $0 + $1.wireBytesAtMost }
+                + wireBytesAtMost(store.embedding)
+        case .invalidate(let invalidate):
+            switch invalidate.selector {
+            case .ids(let ids):
+                guard (1...Limits.maximumEntryIDs).contains(ids.count) else {
+                    throw .invalid("entry_ids", "has \(ids.count) ids; it must be 1 to \(Limits.maximumEntryIDs)")
+                }
+                bytes = 0
+            case .exactPrompt(_, let vary):
+                bytes = vary.wireBytesAtMost
+            case .semanticRadius(_, let vary, _, let embedding):
+                bytes = vary.wireBytesAtMost + wireBytesAtMost(embedding)
+            case .wholeCache:
+                bytes = 0
+            }
+        case .stats(let cache):
+            bytes = cache?.utf8.count ?? 0
+        case .ping:
+            bytes = 0
+        }
+        guard bytes <= Limits.maximumFrameBytes else {
+            throw CacheClientError(
+                .invalidArgument, "the request has some \(bytes) bytes, the limit is \(Limits.maximumFrameBytes)")
+        }
+        return self
+    }
+}
+
+extension CanonicalPrompt {
+    static func make(_ text: String) throws(CacheClientError) -> Self {
+        do throws(CacheError) {
+            return try Self(text)
+        } catch {
+            throw CacheClientError(error, origin: .client)
+        }
+    }
+}
+
+extension VaryPart {
+    static func parts(_ vary: [String: String]) -> [Self] { vary.map { Self(name: $0.key, value: $0.value) } }
+}
+
+extension Attribute {
+    static func attributes(_ attributes: [String: CacheAttribute], tags: [String]) throws(CacheClientError) -> [Self] {
+        var all = attributes.map { Self(name: $0.key, value: $0.value.value) }
+        if !tags.isEmpty {
+            guard attributes[Self.tagsName] == nil else {
+                throw .invalid("attributes", "has \"\(Self.tagsName)\", and there are tags too")
+            }
+            all.append(Self(name: Self.tagsName, value: .strings(tags)))
+        }
+        return all
+    }
+
+    fileprivate var wireBytesAtMost: Int {
+        let value: Int
+        switch self.value {
+        case .string(let text): value = text.utf8.count
+        case .strings(let strings): value = strings.reduce(0) { $0 + $1.utf8.count + 8 }
+        case .number, .boolean: value = 16
+        }
+        return self.name.utf8.count + value + 32
+    }
+}
+
+extension [VaryPart] {
+    fileprivate var wireBytesAtMost: Int { self.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 24 } }
+}
+
+private func wireBytesAtMost(_ embedding: [Float]?) -> Int { (embedding?.count ?? 0) * MemoryLayout<Float>.size }
+
+extension CacheClientError {
+    static func invalid(_ field: String, _ fault: String) -> Self {
+        Self(.invalidArgument, "\(field) \(fault)", field: field)
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import CacheWire
+
+/// What a server said in its `Welcome` that it accepts.
+struct ServerLimits: Sendable, Hashable {
+    let maximumFrameBytes: Int
+    /// At least 1.
+    let maximumCallsInFlight: Int
+    let maximumPromptBytes: Int
+    let maximumResponseBytes: Int
+
+    /// - Throws: ``CacheClientError`` if a server with these limits could serve nothing.
+    init(_ welcome: Welcome) throws(CacheClientError) {
+        guard welcome.maximumFrameBytes > 0, welcome.maximumCallsInFlight > 0, welcome.maximumPromptBytes > 0,
+            welcome.maximumResponseBytes > 0
+        else { throw .malformed("it states a limit of 0") }
+        self.maximumFrameBytes = min(Int(welcome.maximumFrameBytes), Limits.maximumFrameBytes)
+        self.maximumCallsInFlight = Int(welcome.maximumCallsInFlight)
+        self.maximumPromptBytes = Int(welcome.maximumPromptBytes)
+        self.maximumResponseBytes = Int(welcome.maximumResponseBytes)
+    }
+
+    /// Says why a request would be refused; `nil` if no limit is in its way.
+    func fault(of request: ServiceRequest) -> CacheClientError? {
+        switch request {
+        case .lookup(let lookup):
+            return self.fault(ofPrompt: lookup.prompt)
+        case .store(let store):
+            guard store.response.count <= self.maximumResponseBytes else {
+                let limit = self.maximumResponseBytes
+                return CacheClientError(.tooLong("response", store.response.count, limit: limit), origin: .client)
+            }
+            return self.fault(ofPrompt: store.prompt)
+        case .invalidate(let invalidate):
+            switch invalidate.selector {
+            case .exactPrompt(let prompt, _), .semanticRadius(let prompt, _, _, _):
+                return self.fault(ofPrompt: prompt)
+            case .ids, .wholeCache:
+                return nil
+            }
+        case .stats, .ping:
+            return nil
+        }
+    }
+
+    private func fault(ofPrompt prompt: CanonicalPrompt) -> CacheClientError? {
+        let count = prompt.text.utf8.count
+        guard count > self.maximumPromptBytes else { return nil }
+        return CacheClientError(.tooLong("prompt", count, limit: self.maximumPromptBytes), origin: .client)
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CacheClient
+import Dispatch
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+struct ImportCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "import",
+        abstract: "Stores the prompts and responses of a file, one JSON object on each line.",
+        discussion: """
+            A line has "prompt" and "response", and may have "attributes" (an object), "ttl_seconds", "vary" (an object), \
+            "tags" (a list) and "content_type". Anything else in it is ignored. A bad line is reported by its number and \
+            does not stop the rest; the exit code is then 2. Importing a file again replaces its entries.
+            """)
+
+    @Argument(help: "The file; - reads the standard input.")
+    var file: String
+
+    @OptionGroup var cache: CacheOptions
+
+    @Option(help: "Lines under way at once.")
+    var concurrency = 256
+
+    @OptionGroup var server: ServerOptions
+
+    func validate() throws {
+        guard (1...16_384).contains(self.concurrency) else {
+            throw ValidationError("--concurrency must be 1 to 16384.")
+        }
+    }
+
+    func run() async throws {
+        let reader = try LineReader(self.file)
+        var configuration = try self.server.clientConfiguration()
+        // Without a server there is nothing to wait for; one that goes away during the import may come back.
+        try await CacheClient.withClient(configuration) { _ = try await $0.ping() }
+        configuration.waitsForConnection = true
+        let report = ImportReport(totalBytes: reader.totalBytes, isTerminal: Output.errorIsTerminal && !self.server.json)
+        let interruption = self.endOnInterrupt(report)
+        defer { interruption.cancel() }
+        let client = CacheClient(configuration)
+        let importer = Importer(client, cache: self.cache.cache, concurrency: self.concurrency, report: report)
+        var failure: (any Error)?
+        do {
+            try await importer.run(reader)
+        } catch {
+            failure = error
+        }
+        await client.close()
+        self.summarise(report, isComplete: failure == nil)
+        if let failure { throw failure }
+        if report.tally.failed > 0 { throw ExitStatus.failure }
+    }
+
+    /// Says what was done if Ctrl-C comes: what is stored stays stored.
+    private func endOnInterrupt(_ report: ImportReport) -> any DispatchSourceSignal {
+        signal(SIGINT, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        source.setEventHandler {
+            self.summarise(report, isComplete: false)
+            ExitStatus.end(ExitStatus.interrupted)
+        }
+        source.resume()
+        return source
+    }
+
+    private func summarise(_ report: ImportReport, isComplete: Bool) {
+        let (tally, elapsed) = report.finish()
+        if self.server.json {
+            Output.line(JSONText.line(ImportObject(tally, elapsed, isComplete: isComplete)))
+        } else {
+            Output.line(Self.summary(tally, elapsed, cache: self.cache.cache, isComplete: isComplete))
+        }
+    }
+
+    static func summary(_ tally: ImportTally, _ elapsed: Duration, cache: String, isComplete: Bool) -> String {
+        let seconds = max(0.001, elapsed / .seconds(1))
+        let rate = NumberText.grouped(Int(Double(tally.stored) / seconds))
+        var text = isComplete ? "imported " : "not complete: imported "
+        text += "\(NumberText.grouped(tally.stored)) entries into \(Output.printable(cache)) in "
+        text += "\(NumberText.fixed(seconds, digits: 1)) s (\(rate)/s)"
+        if tally.replaced > 0 { text += ", \(NumberText.grouped(tally.replaced)) of them replaced earlier ones" }
+        if tally.failed > 0 { text += "; \(NumberText.grouped(tally.failed)) lines failed" }
+        return text
+    }
+}
+
+private struct ImportObject: Encodable {
+    let imported: Int
+    let replaced: Int
+    let failed: Int
+    let isComplete: Bool
+    let seconds: Double
+
+    enum CodingKeys: String, CodingKey {
+        case imported
+        case replaced
+        case failed
+        case isComplete = "complete"
+        case seconds
+    }
+
+    init(_ tally: ImportTally, _ elapsed: Duration, isComplete: Bool) {
+        self.imported = tally.stored
+        self.replaced = tally.replaced
+        self.failed = tally.failed
+        self.isComplete = isComplete
+        self.seconds = elapsed / .seconds(1)
+    }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CacheClient
+
+struct LookupCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lookup",
+        abstract: "Finds the stored answer to a prompt that means the same.",
+        discussion: """
+            Prints the answer, and to the standard error why it was served, or why nothing was.
+            Exit codes: 0 hit, 1 miss, 2 error.
+            """)
+
+    @Argument(help: "The prompt; - reads it from the standard input.")
+    var prompt: String
+
+    @OptionGroup var cache: CacheOptions
+    @OptionGroup var vary: VaryOptions
+
+    @Option(help: "Least similarity of a match, -1 to 1 (default: the cache's).")
+    var threshold: Float?
+
+    @Option(help: "The threshold given as 1 - similarity, 0 to 2.")
+    var distance: Float?
+
+    @Option(help: "How many matches to show at most.")
+    var topK = 1
+
+    @Option(help: "Serve no entry older than this, such as 1h.")
+    var maxAge: DurationText?
+
+    @Option(help: "Where to look: both, exact or semantic.")
+    var mode = LookupModeText(mode: .both)
+
+    @OptionGroup var server: ServerOptions
+
+    func validate() throws {
+        _ = try Similarity.from(similarity: self.threshold, distance: self.distance, option: "--threshold")
+        _ = try self.vary.parts()
+    }
+
+    func run() async throws {
+        let prompt = try Input.text(self.prompt, name: "prompt")
+        let threshold = try Similarity.from(
+            similarity: self.threshold, distance: self.distance, option: "--threshold")
+        let vary = try self.vary.parts()
+        let answer = try await self.server.withClient { client in
+            try await client.lookup(
+                prompt, in: self.cache.cache, vary: vary, similarityThreshold: threshold, topK: self.topK,
+                maximumAge: self.maxAge?.duration, mode: self.mode.mode)
+        }
+        if self.server.json {
+            Output.line(JSONText.line(AnswerObject(answer)))
+        } else {
+            Self.printText(answer)
+        }
+        if answer.hit == nil { throw ExitStatus.miss }
+    }
+
+    private static func printText(_ answer: CacheAnswer) {
+        switch answer {
+        case .hit(let hit):
+            for (position, match) in hit.matches.enumerated() {
+                Output.bytes(match.response)
+                Output.error(Explanation.line(hit, match, position: position))
+            }
+        case .miss(let miss):
+            Output.error(Explanation.line(miss))
+        }
+    }
+}
+
+struct LookupModeText: ExpressibleByArgument {
+    let mode: CacheLookupMode
+
+    init(mode: CacheLookupMode) { self.mode = mode }
+
+    init?(argument: String) {
+        guard let mode = CacheLookupMode(rawValue: argument) else { return nil }
+        self.mode = mode
+    }
+
+    var defaultValueDescription: String { self.mode.rawValue }
+    static var allValueStrings: [String] { CacheLookupMode.allCases.map { $0.rawValue } }
+}

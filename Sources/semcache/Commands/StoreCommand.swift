@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CacheClient
+
+struct StoreCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "store", abstract: "Stores the answer to a prompt.",
+        discussion: "Storing the same prompt again replaces the entry. Prints the entry's id.")
+
+    @Argument(help: "The prompt; - reads it from the standard input.")
+    var prompt: String
+
+    @Argument(help: "The response; - reads it from the standard input.")
+    var response: String?
+
+    @Option(help: "Read the response from a file.")
+    var responseFile: String?
+
+    @OptionGroup var cache: CacheOptions
+    @OptionGroup var vary: VaryOptions
+
+    @Option(help: "Time to live, such as 24h (default: the cache's).")
+    var ttl: DurationText?
+
+    @Option(
+        help: ArgumentHelp(
+            """
+            Metadata: true, false, numbers and ["lists","of","strings"] keep their type, the rest is a string. \
+            name:=JSON says the type: version:="1.10". May be repeated.
+            """, valueName: "name=value"))
+    var attribute: [AttributeText] = []
+
+    @Option(help: "What the answer was made from, for later invalidation. May be repeated.")
+    var tag: [String] = []
+
+    @Option(help: "What the response is, such as application/json (default: UTF-8 text).")
+    var contentType: String?
+
+    @OptionGroup var server: ServerOptions
+
+    func validate() throws {
+        switch (self.response, self.responseFile) {
+        case (nil, nil): throw ValidationError("Give a response, - for the standard input, or --response-file.")
+        case (.some, .some): throw ValidationError("Give a response or --response-file, not both.")
+        case ("-", nil), (nil, "-"):
+            guard self.prompt != "-" else {
+                throw ValidationError("The prompt and the response cannot both come from the standard input.")
+            }
+        default: break
+        }
+        _ = try self.vary.parts()
+        _ = try self.attributes()
+    }
+
+    func run() async throws {
+        let prompt = try Input.text(self.prompt, name: "prompt")
+        let response = try self.responseBytes()
+        let vary = try self.vary.parts()
+        let attributes = try self.attributes()
+        let receipt = try await self.server.withClient { client in
+            try await client.store(
+                response, for: prompt, in: self.cache.cache, vary: vary, contentType: self.contentType,
+                attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration)
+        }
+        if self.server.json {
+            Output.line(JSONText.line(ReceiptObject(receipt)))
+        } else {
+            Output.line(receipt.entryID.description)
+            let what = receipt.isReplacement ? "replaced" : "stored"
+            Output.error("\(what) in \(Output.printable(self.cache.cache)), expires \(receipt.expiresAt.text)")
+        }
+    }
+
+    private func responseBytes() throws -> [UInt8] {
+        if let text = self.response, text != "-" { return Array(text.utf8) }
+        return try Input.bytes(file: self.responseFile ?? "-", name: "response")
+    }
+
+    private func attributes() throws -> [String: CacheAttribute] {
+        try NamedText.dictionary(self.attribute.map { ($0.name, $0.value) }, option: "--attribute")
+    }
+}
+
+private struct ReceiptObject: Encodable {
+    let entryID: String
+    let expiresAt: String
+    let isReplacement: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case entryID = "entry_id"
+        case expiresAt = "expires_at"
+        case isReplacement = "replaced"
+    }
+
+    init(_ receipt: StoreReceipt) {
+        self.entryID = receipt.entryID.description
+        self.expiresAt = receipt.expiresAt.text
+        self.isReplacement = receipt.isReplacement
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import CacheClient
+import CacheModel
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+let versionText = ServiceVersion.current
+
+/// What the process ends with.
+enum ExitStatus {
+    static let miss = ExitCode(1)
+    static let failure = ExitCode(2)
+    /// What a shell reports for a process that Ctrl-C ended.
+    static let interrupted = ExitCode(130)
+
+    static func end(_ code: ExitCode) -> Never { endProcess(code.rawValue) }
+
+    /// Ends the process with the status that an error stands for, having said what it is.
+    static func exit(after error: any Error, isJSON: Bool) -> Never {
+        if let code = error as? ExitCode { self.end(code) }
+        if let fault = CommandFault(error) {
+            if isJSON { Output.error(JSONText.line(ErrorObject(fault))) } else { Output.error("semcache: \(fault.text)") }
+            self.end(self.failure)
+        }
+        let message = Semcache.fullMessage(for: error)
+        // What was asked for, such as the help, is output; what is wrong with the arguments is not.
+        let isSuccess = Semcache.exitCode(for: error).isSuccess
+        if isSuccess { Output.line(message) } else { Output.error(message) }
+        self.end(isSuccess ? .success : self.failure)
+    }
+}
+
+/// Something that keeps a command from being carried out, in a line that says what to do.
+struct CommandFault: Error, Equatable {
+    let code: String
+    let text: String
+    let field: String?
+
+    init(_ text: String, code: String = "invalid_argument", field: String? = nil) {
+        self.code = code
+        self.text = text
+        self.field = field
+    }
+
+    init?(_ error: any Error) {
+        switch error {
+        case let fault as CommandFault:
+            self = fault
+        case let error as CacheClientError:
+            self.init(Self.text(of: error), code: Self.name(of: error.code), field: error.field)
+        default:
+            return nil
+        }
+    }
+
+    private static func text(of error: CacheClientError) -> String {
+        // A server's words are printed to a terminal.
+        let message = Output.printable(error.message)
+        guard error.origin == .connection, error.code == .unavailable else { return message }
+        return "\(message). Start a server with ./deploy/run, or name another with --server or SEMCACHED_SERVER"
+    }
+
+    static func name(of code: CacheClientError.Code) -> String {
+        switch code {
+        case .cancelled: "cancelled"
+        case .invalidArgument: "invalid_argument"
+        case .deadlineExceeded: "deadline_exceeded"
+        case .notFound: "not_found"
+        case .permissionDenied: "permission_denied"
+        case .resourceExhausted: "resource_exhausted"
+        case .failedPrecondition: "failed_precondition"
+        case .aborted: "aborted"
+        case .unimplemented: "unimplemented"
+        case .internal: "internal"
+        case .unavailable: "unavailable"
+        case .unauthenticated: "unauthenticated"
+        }
+    }
+}
+
+private struct ErrorObject: Encodable {
+    struct Content: Encodable {
+        let code: String
+        let message: String
+        let field: String?
+    }
+
+    let error: Content
+
+    init(_ fault: CommandFault) {
+        self.error = Content(code: fault.code, message: fault.text, field: fault.field)
+    }
+}
+
+private func endProcess(_ status: Int32) -> Never { exit(status) }

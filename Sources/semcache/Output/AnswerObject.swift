@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheClient
+import CacheModel
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// A lookup's answer as JSON.
+struct AnswerObject: Encodable {
+    struct Match: Encodable {
+        let entryID: String
+        let similarity: Float
+        /// `nil` if it is not text; then it is in `responseBase64`.
+        let response: String?
+        let responseBase64: String?
+        let contentType: String
+        let attributes: [String: JSONAttribute]
+        let usage: Usage?
+        let ageMilliseconds: Int64
+        let createdAt: String
+        let expiresAt: String
+
+        enum CodingKeys: String, CodingKey {
+            case entryID = "entry_id"
+            case similarity
+            case response
+            case responseBase64 = "response_base64"
+            case contentType = "content_type"
+            case attributes
+            case usage
+            case ageMilliseconds = "age_ms"
+            case createdAt = "created_at"
+            case expiresAt = "expires_at"
+        }
+    }
+
+    struct Usage: Encodable {
+        let promptTokens: UInt64
+        let completionTokens: UInt64
+        let cost: Double
+
+        enum CodingKeys: String, CodingKey {
+            case promptTokens = "prompt_tokens"
+            case completionTokens = "completion_tokens"
+            case cost
+        }
+    }
+
+    struct Miss: Encodable {
+        let reason: String
+        let degraded: String?
+        let nearestSimilarity: Float?
+        let nearestEntryID: String?
+        let isNearestApproximate: Bool?
+        let similarityThreshold: Float
+
+        enum CodingKeys: String, CodingKey {
+            case reason
+            case degraded
+            case nearestSimilarity = "nearest_similarity"
+            case nearestEntryID = "nearest_entry_id"
+            case isNearestApproximate = "nearest_is_approximate"
+            case similarityThreshold = "similarity_threshold"
+        }
+    }
+
+    /// `hit_exact`, `hit_semantic` or `miss`.
+    let outcome: String
+    let tier: String?
+    let matches: [Match]
+    let miss: Miss?
+
+    init(_ answer: CacheAnswer) {
+        switch answer {
+        case .hit(let hit):
+            self.outcome = "hit_\(hit.kind.rawValue)"
+            self.tier = hit.tier.rawValue
+            self.matches = hit.matches.map { Match($0) }
+            self.miss = nil
+        case .miss(let miss):
+            self.outcome = "miss"
+            self.tier = nil
+            self.matches = []
+            self.miss = Miss(miss)
+        }
+    }
+}
+
+extension AnswerObject.Match {
+    init(_ match: CacheMatch) {
+        self.entryID = match.entryID.description
+        self.similarity = match.similarity
+        self.response = match.text
+        self.responseBase64 = match.text == nil ? Data(match.response).base64EncodedString() : nil
+        self.contentType = match.contentType
+        self.attributes = match.attributes.mapValues { JSONAttribute($0) }
+        self.usage = match.usage.map { usage in
+            AnswerObject.Usage(
+                promptTokens: usage.promptTokens, completionTokens: usage.completionTokens, cost: usage.cost)
+        }
+        self.ageMilliseconds = match.age.wholeMilliseconds
+        self.createdAt = match.createdAt.text
+        self.expiresAt = match.expiresAt.text
+    }
+}
+
+extension AnswerObject.Miss {
+    init(_ miss: CacheMiss) {
+        self.reason = Explanation.name(miss.reason)
+        if case .degraded(let degradation) = miss.reason {
+            self.degraded = Explanation.name(degradation)
+        } else {
+            self.degraded = nil
+        }
+        self.nearestSimilarity = miss.nearest?.similarity
+        self.nearestEntryID = miss.nearest.map { $0.entryID.description }
+        self.isNearestApproximate = miss.nearest?.isApproximate
+        self.similarityThreshold = miss.similarityThreshold
+    }
+}

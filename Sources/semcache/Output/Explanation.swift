@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheClient
+
+/// Why an answer was served, or nothing was, in a line.
+enum Explanation {
+    static func line(_ hit: CacheHit, _ match: CacheMatch, position: Int) -> String {
+        let what = position == 0 ? "\(hit.kind.rawValue) hit from \(Self.name(hit.tier))" : "match \(position + 1)"
+        return "\(what): similarity \(NumberText.similarity(match.similarity)), "
+            + "age \(DurationText.text(match.age)), entry \(match.entryID)"
+    }
+
+    static func line(_ miss: CacheMiss) -> String {
+        var text = "miss: \(self.text(miss.reason))"
+        if let nearest = miss.nearest {
+            let about = nearest.isApproximate ? "about " : ""
+            text += "; nearest \(about)\(NumberText.similarity(nearest.similarity)), entry \(nearest.entryID)"
+        }
+        return text + "; threshold \(NumberText.similarity(miss.similarityThreshold))"
+    }
+
+    /// As the wire names it, in lower case.
+    static func name(_ reason: CacheMiss.Reason) -> String {
+        switch reason {
+        case .noEntry: "no_entry"
+        case .notStored: "not_stored"
+        case .belowThreshold: "below_threshold"
+        case .tooOld: "too_old"
+        case .degraded: "degraded"
+        }
+    }
+
+    static func name(_ degradation: CacheMiss.Degradation) -> String {
+        switch degradation {
+        case .embedderOverloaded: "embedder_overloaded"
+        case .embedderFailed: "embedder_failed"
+        case .storeUnavailable: "store_unavailable"
+        case .deadlineExceeded: "deadline_exceeded"
+        }
+    }
+
+    static func name(_ tier: CacheHit.Tier) -> String {
+        switch tier {
+        case .l1: "L1"
+        case .store: "store"
+        }
+    }
+
+    private static func text(_ reason: CacheMiss.Reason) -> String {
+        switch reason {
+        case .noEntry: "nothing is stored for this cache and vary"
+        case .notStored: "this prompt is not stored"
+        case .belowThreshold: "no stored prompt is similar enough"
+        case .tooOld: "what is stored is older than --max-age"
+        case .degraded(.embedderOverloaded): "degraded, the embedder is overloaded"
+        case .degraded(.embedderFailed): "degraded, the embedder failed"
+        case .degraded(.storeUnavailable): "degraded, the store is not available"
+        case .degraded(.deadlineExceeded): "degraded, the time was up"
+        }
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The command line of a semantic cache.
+@main
+struct Semcache: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "semcache",
+        abstract: "Looks up, stores and removes answers in a semcached server.",
+        discussion: """
+            The server is named by --server or SEMCACHED_SERVER; 127.0.0.1:7070 if neither is given.
+            Exit codes: 0 done (for lookup: hit), 1 miss (lookup only), 2 error.
+            """,
+        version: versionText,
+        subcommands: [
+            LookupCommand.self, StoreCommand.self, InvalidateCommand.self, ImportCommand.self, StatsCommand.self,
+            PingCommand.self,
+        ])
+
+    static func main() async {
+        // Writing to a reader that has gone away fails instead; the exit code stays what the command found out.
+        signal(SIGPIPE, SIG_IGN)
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            var command = try Self.parseAsRoot(arguments)
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            ExitStatus.exit(after: error, isJSON: arguments.contains("--json"))
+        }
+    }
+}
