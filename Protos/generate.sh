@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Makes the C code of the schema with protoc-c. `--check` compares it with what is committed instead.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

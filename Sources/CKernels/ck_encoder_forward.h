@@ -90,11 +90,11 @@ CK_INLINE CK_VECTOR CK_PATH(gelu)(CK_VECTOR x) {
 }
 
 // One tile of a product: `rows` rows of A by `vectors` vectors of columns of B, over `steps` dwords of each row.
-// Strides are bytes. The constants `rows`, `vectors` and `int16` are known where this is expanded, so that the sums
-// live in registers. C receives fp32, or the bare int32 sums, in place of what it held or added to it.
-CK_INLINE void CK_PATH(tile)(const int rows, const int vectors, const int int16, const int adding, const char *a,
-                             const size_t a_stride, const char *b, const size_t b_stride, const size_t steps, char *c,
-                             const size_t c_stride) {
+// Strides are bytes; a `far` B is read ahead. C receives fp32, or the bare int32 sums: instead of what it held, or
+// `adding` to it. `rows`, `vectors`, `int16` and `far` are known where this is expanded, so the sums live in registers.
+CK_INLINE void CK_PATH(tile)(const int rows, const int vectors, const int int16, const int far, const int adding,
+                             const char *a, const size_t a_stride, const char *b, const size_t b_stride,
+                             const size_t steps, char *c, const size_t c_stride) {
     CK_INTEGERS sums[CK_TILE_ROWS][2];
     CK_UNROLL for (int r = 0; r < rows; r++) {
         const char *from = c + (size_t)r * c_stride;
@@ -104,7 +104,7 @@ CK_INLINE void CK_PATH(tile)(const int rows, const int vectors, const int int16,
     for (size_t step = 0; step < steps; step++, a += 4, b += b_stride) {
         CK_INTEGERS first = *(const CK_PATH(loose_integers) *)b;
         CK_INTEGERS second = vectors == 2 ? *(const CK_PATH(loose_integers) *)(b + 4 * CK_LANES) : first;
-        if (b_stride == 8 * CK_LANES) CK_PREFETCH(b, 8 * CK_LANES);
+        if (far) CK_PREFETCH(b, 8 * CK_LANES);
         CK_UNROLL for (int r = 0; r < rows; r++) {
             if (int16) {
                 int32_t pair = *(const ck_dword *)(a + (size_t)r * a_stride);
@@ -135,14 +135,14 @@ CK_INLINE void CK_PATH(tile)(const int rows, const int vectors, const int int16,
     }
 
 static void CK_PATH(tile_int16)(int rows, int adding, const char *a, const char *b, char *c, size_t c_stride) {
-#define CK_TILE_ARGUMENTS 2, 1, adding, a, 2 * CK_QUANTISED_STRIDE, b, 8 * CK_LANES, CK_SLICE / 2, c, c_stride
+#define CK_TILE_ARGUMENTS 2, 1, 1, adding, a, 2 * CK_QUANTISED_STRIDE, b, 8 * CK_LANES, CK_SLICE / 2, c, c_stride
     CK_TILE_CASES
 #undef CK_TILE_ARGUMENTS
 }
 
 static void CK_PATH(tile_fp32)(int rows, int adding, const char *a, size_t a_stride, const char *b, char *c,
                                size_t c_stride) {
-#define CK_TILE_ARGUMENTS 2, 0, adding, a, a_stride, b, 8 * CK_LANES, CK_SLICE, c, c_stride
+#define CK_TILE_ARGUMENTS 2, 0, 1, adding, a, a_stride, b, 8 * CK_LANES, CK_SLICE, c, c_stride
     CK_TILE_CASES
 #undef CK_TILE_ARGUMENTS
 }
@@ -151,14 +151,14 @@ static void CK_PATH(tile_fp32)(int rows, int adding, const char *a, size_t a_str
 static void CK_PATH(tile_strided)(int rows, int vectors, const float *a, size_t a_stride, const float *b,
                                   size_t b_stride, size_t steps, float *c, size_t c_stride) {
 #define CK_TILE_ARGUMENTS \
-    2, 0, 0, (const char *)a, a_stride * 4, (const char *)b, b_stride * 4, steps, (char *)c, c_stride * 4
+    2, 0, 0, 0, (const char *)a, a_stride * 4, (const char *)b, b_stride * 4, steps, (char *)c, c_stride * 4
     if (vectors == 2) {
         CK_TILE_CASES
         return;
     }
 #undef CK_TILE_ARGUMENTS
 #define CK_TILE_ARGUMENTS \
-    1, 0, 0, (const char *)a, a_stride * 4, (const char *)b, b_stride * 4, steps, (char *)c, c_stride * 4
+    1, 0, 0, 0, (const char *)a, a_stride * 4, (const char *)b, b_stride * 4, steps, (char *)c, c_stride * 4
     CK_TILE_CASES
 #undef CK_TILE_ARGUMENTS
 }

@@ -12,10 +12,9 @@
 
 #define CK_INLINE static inline __attribute__((always_inline))
 #define CK_UNROLL _Pragma("clang loop unroll(full)")
-// The panels lie one behind the other, so reading ahead crosses from one into the next.
-#ifndef CK_PREFETCH_BYTES
+// The panels lie one behind the other, so reading ahead crosses from one into the next. Weights come from the last
+// cache: at 12 tokens 0.64 ms with 16 KiB ahead, 0.74 ms with 4 KiB, 1.05 ms without; further ahead is no better.
 #define CK_PREFETCH_BYTES 16384
-#endif
 #define CK_PREFETCH(p, bytes) \
     for (int line = 0; line < (bytes); line += 64) __builtin_prefetch((p) + CK_PREFETCH_BYTES + line)
 
@@ -34,7 +33,10 @@ typedef int32_t ck_int4 __attribute__((ext_vector_type(4)));
 
 CK_INLINE ck_int4 ck_dot_portable(ck_int4 sum, int32_t pair, ck_int4 weights) {
     ck_short8 halves = (ck_short8)weights;
-    ck_short4 first = (ck_short4)(int16_t)(uint32_t)pair, second = (ck_short4)(int16_t)((uint32_t)pair >> 16);
+    // By lanes of one vector, which AArch64 multiplies by without spreading them first.
+    ck_short8 pairs = (ck_short8)(ck_int4)pair;
+    ck_short4 first = __builtin_shufflevector(pairs, pairs, 0, 0, 0, 0);
+    ck_short4 second = __builtin_shufflevector(pairs, pairs, 1, 1, 1, 1);
     sum += __builtin_convertvector(halves.lo, ck_int4) * __builtin_convertvector(first, ck_int4);
     return sum + __builtin_convertvector(halves.hi, ck_int4) * __builtin_convertvector(second, ck_int4);
 }

@@ -45,7 +45,7 @@ int ck_scan_segment_make(ck_scan_segment *segment, uint32_t dimension, uint32_t 
     bytes = (bytes + unit - 1) / unit * unit;
     // The lead is apart, on small pages. Together with the rest it would always lie at the start of a huge page, and
     // the leads of all segments would compete for the same quarter of the last-level cache.
-    uint8_t *lead = has_lead ? aligned_alloc(4096, n * CK_SCAN_LEAD_BYTES) : NULL;
+    uint8_t *lead = has_lead ? aligned_alloc(64, n * CK_SCAN_LEAD_BYTES) : NULL;
     uint8_t *memory = allocate(bytes, capacity == CK_SCAN_SEGMENT);
     if (!memory || (has_lead && !lead)) {
         free(lead);

@@ -102,7 +102,9 @@ extension ClientConnection {
             case (.awaitingWelcome, .welcome(let welcome)):
                 return self.received(welcome)
             case (.awaitingWelcome, .reply(let reply)) where reply.id == 0:
-                guard case .failure(let error) = reply.result else { return self.fail("it answers nothing that was asked") }
+                guard case .failure(let error) = reply.result else {
+                    return self.fail("it answers nothing that was asked")
+                }
                 self.phase = .closed
                 let isTransient = error.code == .unavailable || error.code == .resourceExhausted
                 return .fail(ConnectionFault(error: CacheClientError(error, origin: .server), isLoss: isTransient))

@@ -58,7 +58,8 @@ extension ClientSession {
             guard call.deadline > now else { return .fail(call, .deadlineExceeded(beforeSending: true)) }
             guard self.waiting.count < self.policy.maximumWaitingCalls else {
                 let count = self.waiting.count
-                return .fail(call, CacheClientError(.resourceExhausted, "\(count) calls are waiting for their turn already"))
+                return .fail(
+                    call, CacheClientError(.resourceExhausted, "\(count) calls are waiting for their turn already"))
             }
             if case .backingOff(let until, let error) = self.link, until > now, !self.policy.waitsForConnection {
                 return .fail(call, error)

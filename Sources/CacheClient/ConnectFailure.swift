@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
+import NIOPosix
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
-import NIOCore
-import NIOPosix
 
 /// Says in a few words why there is no connection, such as "Connection refused".
 func connectFailureReason(_ error: any Error) -> String {

@@ -9,22 +9,22 @@ extension ConnectionHandler {
         switch self.state.call(call.id) {
         case .closeWithError(let error): throw error
         case .refuse(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
-        case .start:
+        case .start(let serial):
             switch call.request {
             case .failure(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
-            case .success(let request): self.start(request, id: call.id, deadline: call.deadline)
+            case .success(let request): self.start(request, id: call.id, serial: serial, deadline: call.deadline)
             }
         }
     }
 
-    private func start(_ request: ServiceRequest, id: UInt64, deadline: Duration?) {
+    private func start(_ request: ServiceRequest, id: UInt64, serial: UInt64, deadline: Duration?) {
         guard let context = self.context, let scope = self.scope, let executor = self.executor else { return }
         let allowed = min(deadline ?? Limits.defaultDeadline, Limits.maximumDeadline)
         let instant = ContinuousClock.now + allowed
         let isolated = context.eventLoop.assumeIsolated()
         // The caller's answer does not depend on whether what it waits for can be interrupted.
         let timer = isolated.scheduleTask(in: TimeAmount(allowed)) {
-            self.answer(id, self.dispatcher.late(request, scope: scope))
+            self.answer(id, serial: serial, self.dispatcher.late(request, scope: scope))
         }
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let dispatcher = self.dispatcher
@@ -37,13 +37,13 @@ extension ConnectionHandler {
             } catch {
                 result = .failure(error)
             }
-            bound.value.finish(id, result)
+            bound.value.finish(id, serial: serial, result)
         }
-        self.state.started(id, Work(task: task, deadline: timer))
+        self.state.started(id, serial: serial, Work(task: task, deadline: timer))
     }
 
-    private func finish(_ id: UInt64, _ result: Result<ServiceResponse, CacheError>) {
-        self.answer(id, result)
+    private func finish(_ id: UInt64, serial: UInt64, _ result: Result<ServiceResponse, CacheError>) {
+        self.answer(id, serial: serial, result)
         switch self.state.ended() {
         case .none: break
         case .resumeReading: self.resumeReading()
@@ -52,8 +52,10 @@ extension ConnectionHandler {
     }
 
     /// Answers a call unless that has been done; whatever else would have answered it is stopped.
-    func answer(_ id: UInt64, _ result: Result<ServiceResponse, CacheError>) {
-        guard let work = self.state.answer(id) else { return }
+    ///
+    /// - Parameter serial: Of the call that is meant; `nil` for the one that has the id now.
+    func answer(_ id: UInt64, serial: UInt64? = nil, _ result: Result<ServiceResponse, CacheError>) {
+        guard let work = self.state.answer(id, serial: serial) else { return }
         work.deadline.cancel()
         work.task.cancel()
         self.send(.reply(Reply(id: id, result: result)))

@@ -12,6 +12,10 @@ import NIOCore
 /// ``ConnectionStateMachine`` decides; this acts. A Lookup that the memory answers is answered in the read that brought
 /// it (``FastLane``); everything else becomes a task on the same event loop. Confined to its event loop.
 final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
+    /// Replies that are collected into one write, bytes. Beyond it they are handed to the channel, which says when they
+    /// are too many.
+    private static let writeBytes = Limits.maximumUnwrittenBytes / 16
+
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = Never
     typealias OutboundOut = ByteBuffer
@@ -37,6 +41,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     private var outbound = ByteBuffer()
     private var isReading = false
+    private var isProcessing = false
     private var isFlushScheduled = false
     private var isReadPending = false
     private var framesRead: UInt64 = 0
@@ -98,10 +103,15 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     func drain() {
         switch self.state.drain() {
         case .none: break
-        case .goAway: self.send(.goAway(reason: "the server is about to stop"))
+        case .goAway: self.sendGoAway()
+        case .goAwayAndClose:
+            self.sendGoAway()
+            self.closeAfterFlush()
         case .close: self.closeAfterFlush()
         }
     }
+
+    private func sendGoAway() { self.send(.goAway(reason: "the server is about to stop")) }
 
     // MARK: Reading
 
@@ -128,10 +138,14 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     }
 
     private func processFrames(_ context: ChannelHandlerContext) {
+        // A flush in here may make the channel writable, which leads here again.
+        guard !self.isProcessing else { return }
+        self.isProcessing = true
+        defer { self.isProcessing = false }
         // One reading of the clock for all frames of a read.
         let now = self.dispatcher.engine.now
         do throws(WireError) {
-            while self.state.canAccept {
+            while self.mayRead(context) {
                 self.reader.maximumBodyBytes =
                     self.state.isAwaitingHello ? Limits.maximumHelloBytes : Limits.maximumFrameBytes
                 let next = try self.reader.withNextBody { body -> WireError? in
@@ -145,6 +159,8 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
                 guard let fault = next else { break }
                 self.framesRead += 1
                 if let fault { throw fault }
+                // What one read asks for may be ten thousand times as large: it meets the limit while it is made.
+                if self.outbound.readableBytes >= Self.writeBytes { self.flush(context) }
             }
             if self.state.canAccept { self.watchFrame(context) }
         } catch {
@@ -154,10 +170,16 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     private func frameReceived(_ body: UnsafeRawBufferPointer, at now: Timestamp) throws(WireError) {
         let result = self.decoder.withUnpacked(body) { message -> Result<ClientMessage, WireError>? in
-            if self.state.isOpen, self.fastLane.answer(message, at: now, into: &self.outbound) { return nil }
+            if self.state.isOpen, let id = FastLane.callID(message), !self.state.isInFlight(id),
+                self.fastLane.answer(message, at: now, into: &self.outbound)
+            {
+                return nil
+            }
             do throws(WireError) {
                 let decoded = try ClientMessageDecoder.message(message)
-                if let scope = self.scope, case .call(let call) = decoded, case .success(.lookup(let lookup)) = call.request {
+                if let scope = self.scope, case .call(let call) = decoded,
+                    case .success(.lookup(let lookup)) = call.request
+                {
                     self.fastLane.remember(message, lookup, scope: scope)
                 }
                 return .success(decoded)
@@ -218,7 +240,10 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     func send(_ message: ServerMessage) {
         guard let context = self.context else { return }
         self.encoder.write(message, into: &self.outbound)
-        guard !self.isReading, !self.isFlushScheduled else { return }
+        // Whoever reads or processes flushes at its end.
+        guard !self.isReading, !self.isProcessing else { return }
+        if self.outbound.readableBytes >= Self.writeBytes { return self.flush(context) }
+        guard !self.isFlushScheduled else { return }
         // Replies that become ready in the same turn of the loop leave in one write.
         self.isFlushScheduled = true
         context.eventLoop.assumeIsolated().execute {

@@ -13,7 +13,8 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     }
 
     enum CallAction {
-        case start
+        /// - serial: Tells the call from others that had, or will have, its id.
+        case start(serial: UInt64)
         case refuse(CacheError)
         case closeWithError(WireError)
     }
@@ -34,8 +35,10 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     }
 
     private var state = State.awaitingHello
-    /// Calls that are to be answered.
-    private var calls: [UInt64: Work] = [:]
+    /// Calls that are to be answered, by id.
+    private var calls: [UInt64: (serial: UInt64, work: Work)] = [:]
+    /// Of the last call. A client may use an id again once it has its answer, while the work for the first still goes on.
+    private var lastSerial: UInt64 = 0
     /// Calls that take up a slot: those above, and answered ones (late, given up) whose work has not ended yet.
     private var inFlight = 0
     private let maximumInFlight: Int
@@ -55,6 +58,9 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     var isOpen: Bool { self.state == .open }
     var callsInFlight: Int { self.inFlight }
 
+    /// Whether a call has this id that is not answered yet.
+    func isInFlight(_ id: UInt64) -> Bool { !self.calls.isEmpty && self.calls[id] != nil }
+
     mutating func hello(_ hello: Hello) -> HelloAction {
         guard self.state == .awaitingHello else {
             return .closeWithError(WireError(.unexpectedMessage, "a second hello"))
@@ -70,29 +76,35 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         return .welcome(version: min(hello.maximumVersion, ours.upperBound))
     }
 
-    /// Whether a call may begin; ``started(_:_:)`` must follow `.start`.
-    func call(_ id: UInt64) -> CallAction {
+    /// Whether a call may begin; ``started(_:serial:_:)`` must follow `.start`.
+    mutating func call(_ id: UInt64) -> CallAction {
         switch self.state {
         case .awaitingHello:
             return .closeWithError(WireError(.unexpectedMessage, "a call before hello"))
-        case .open where self.calls[id] != nil:
+        case .open where self.isInFlight(id):
             return .refuse(.invalidArgument("id", "is that of a call in flight"))
         case .open:
-            return .start
+            self.lastSerial += 1
+            return .start(serial: self.lastSerial)
         case .draining, .closed:
             return .refuse(CacheError(.unavailable, "the server is about to stop; call another one"))
         }
     }
 
-    mutating func started(_ id: UInt64, _ work: Work) {
-        self.calls[id] = work
+    mutating func started(_ id: UInt64, serial: UInt64, _ work: Work) {
+        self.calls[id] = (serial, work)
         self.inFlight += 1
     }
 
     /// A call is answered, by whatever comes first: its work, its deadline, its cancellation.
     ///
+    /// - Parameter serial: Of the call that is meant; `nil` for the one that has the id now.
     /// - Returns: Its work, if the call has not been answered before.
-    mutating func answer(_ id: UInt64) -> Work? { self.calls.removeValue(forKey: id) }
+    mutating func answer(_ id: UInt64, serial: UInt64? = nil) -> Work? {
+        guard let call = self.calls[id], serial == nil || serial == call.serial else { return nil }
+        self.calls[id] = nil
+        return call.work
+    }
 
     /// The work of a call has ended, answered or not.
     mutating func ended() -> EndAction {
@@ -100,7 +112,8 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         self.inFlight -= 1
         switch self.state {
         case .open: return wasFull ? .resumeReading : .none
-        case .draining: return self.inFlight == 0 ? .close : .none
+        // Also when stopping: what waits is refused, and a cancel may be among it.
+        case .draining: return self.inFlight == 0 ? .close : wasFull ? .resumeReading : .none
         case .awaitingHello, .closed: return .none
         }
     }
@@ -108,6 +121,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     enum DrainAction: Equatable {
         case none
         case goAway
+        case goAwayAndClose
         case close
     }
 
@@ -119,7 +133,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
             return .close
         case .open:
             self.state = .draining
-            return self.inFlight == 0 ? .close : .goAway
+            return self.inFlight == 0 ? .goAwayAndClose : .goAway
         case .draining, .closed: return .none
         }
     }
@@ -130,6 +144,6 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     mutating func closed() -> [Work] {
         self.state = .closed
         defer { self.calls.removeAll() }
-        return Array(self.calls.values)
+        return self.calls.values.map(\.work)
     }
 }

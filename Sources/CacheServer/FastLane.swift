@@ -17,11 +17,20 @@ struct FastLane {
         let route: CacheEngine.Route
     }
 
+    /// Cache name and vary parts that are worth keeping, bytes; with all that a request may have, one connection could
+    /// hold 9 MB.
+    private static let longestKey = 2 << 10
+
     private let engine: CacheEngine
     private var routes: [RememberedRoute?] = Array(repeating: nil, count: Limits.rememberedPartitions)
     private var scratch: [UInt8] = []
 
     init(engine: CacheEngine) { self.engine = engine }
+
+    /// The id of a call; `nil` for another message.
+    static func callID(_ message: borrowing Semcached__V1__ClientMessage) -> UInt64? {
+        message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL ? message.call.pointee.id : nil
+    }
 
     /// Writes the reply to a call, if it is a Lookup whose answer is in memory.
     ///
@@ -32,7 +41,7 @@ struct FastLane {
         guard message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL else { return false }
         let call = message.call!
         guard call.pointee.request_case == SEMCACHED__V1__CALL__REQUEST_LOOKUP, call.pointee.id != 0,
-            call.pointee.traceparent.len <= Limits.maximumTraceParentBytes
+            Self.isPlain(call.pointee.traceparent)
         else { return false }
         let lookup = call.pointee.lookup!
         let prompt = UnsafeRawBufferPointer(start: lookup.pointee.prompt.data, count: lookup.pointee.prompt.len)
@@ -63,9 +72,11 @@ struct FastLane {
     }
 
     /// Keeps where requests with this cache and these vary parts go, once one of them was found valid.
-    mutating func remember(_ message: borrowing Semcached__V1__ClientMessage, _ request: LookupRequest, scope: TenantScope) {
+    mutating func remember(
+        _ message: borrowing Semcached__V1__ClientMessage, _ request: LookupRequest, scope: TenantScope
+    ) {
         let lookup = message.call!.pointee.lookup!
-        let position = self.key(lookup)
+        guard let position = self.key(lookup) else { return }
         if self.routes[position]?.request == self.scratch { return }
         self.routes[position] = RememberedRoute(
             request: self.scratch, route: self.engine.route(cache: request.cache, vary: request.vary, scope: scope))
@@ -74,19 +85,20 @@ struct FastLane {
     private mutating func route(
         _ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>
     ) -> CacheEngine.Route? {
-        let position = self.key(lookup)
-        guard let remembered = self.routes[position], remembered.request == self.scratch else { return nil }
+        guard let position = self.key(lookup), let remembered = self.routes[position],
+            remembered.request == self.scratch
+        else { return nil }
         return remembered.route
     }
 
-    /// Writes the request's cache and vary parts to `scratch`, each with its length, and says where they would be kept.
-    private mutating func key(_ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>) -> Int {
+    /// Writes the request's cache and vary parts to `scratch`, each with its length, and says where they would be kept;
+    /// `nil` for those that are too long to be kept.
+    private mutating func key(_ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>) -> Int? {
         self.scratch.removeAll(keepingCapacity: true)
-        self.append(lookup.pointee.cache)
-        for position in 0..<lookup.pointee.n_vary where self.scratch.count <= Limits.maximumFrameBytes {
+        guard self.append(lookup.pointee.cache) else { return nil }
+        for position in 0..<lookup.pointee.n_vary {
             let part = lookup.pointee.vary[position]!
-            self.append(part.pointee.name)
-            self.append(part.pointee.value)
+            guard self.append(part.pointee.name), self.append(part.pointee.value) else { return nil }
         }
         // FNV-1a; a collision only makes two lists of parts take turns.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -94,9 +106,18 @@ struct FastLane {
         return Int(truncatingIfNeeded: (hash ^ hash >> 32) & UInt64(Limits.rememberedPartitions - 1))
     }
 
-    private mutating func append(_ data: ProtobufCBinaryData) {
+    private mutating func append(_ data: ProtobufCBinaryData) -> Bool {
+        guard self.scratch.count + data.len <= Self.longestKey else { return false }
         withUnsafeBytes(of: UInt32(truncatingIfNeeded: data.len)) { self.scratch.append(contentsOf: $0) }
         self.scratch.append(contentsOf: UnsafeRawBufferPointer(start: data.data, count: data.len))
+        return true
+    }
+
+    /// Whether a `traceparent` is what the slow lane accepts, without a doubt.
+    private static func isPlain(_ traceparent: ProtobufCBinaryData) -> Bool {
+        let bytes = UnsafeRawBufferPointer(start: traceparent.data, count: traceparent.len)
+        return bytes.isEmpty
+            || bytes.count <= Limits.maximumTraceParentBytes && CanonicalPrompt.isCanonicalASCII(bytes)
     }
 
     private static func mode(_ mode: Semcached__V1__LookupMode) -> LookupRequest.Mode? {

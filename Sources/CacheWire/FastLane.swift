@@ -26,7 +26,8 @@ extension ByteBuffer {
     ///
     /// By hand because it is the whole of the fast lane's output: one pass, no structures.
     package mutating func writeHit(
-        id: UInt64, kind: LookupHit.Kind, entry: CacheEntry, prepared: PreparedMatch, similarity: Float, at now: Timestamp
+        id: UInt64, kind: LookupHit.Kind, entry: CacheEntry, prepared: PreparedMatch, similarity: Float,
+        at now: Timestamp
     ) {
         let age = entry.ageMilliseconds(at: now)
         let responseBytes = entry.response.count

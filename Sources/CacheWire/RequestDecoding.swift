@@ -55,11 +55,18 @@ extension StoreRequest {
             timeToLive = duration
         }
         let contentType = try store.content_type.text("content_type", limit: Limits.maximumContentTypeBytes)
+        let attributes = try storedAttributes(of: store)
+        // What is stored must fit into the reply that serves it.
+        let size = MatchSize.bytes(response: store.response.len, contentType: contentType, attributes: attributes)
+        guard size <= MatchSize.limit else {
+            throw .invalidArgument(
+                "attributes", "take \(size) bytes with the response, the limit is \(MatchSize.limit)")
+        }
         self.init(
             cache: try cacheName(store.cache), prompt: try CanonicalPrompt(store.prompt.bytes),
             vary: try varyParts(store.vary, store.n_vary), response: [UInt8](store.response.bytes),
             contentType: contentType.isEmpty ? CacheEntry.defaultContentType : contentType,
-            attributes: try storedAttributes(of: store), timeToLive: timeToLive, embedding: try vector(store.embedding),
+            attributes: attributes, timeToLive: timeToLive, embedding: try vector(store.embedding),
             usage: try storedUsage(store.usage))
     }
 }

@@ -100,11 +100,13 @@ extension MessageBuilder {
         return packed
     }
 
-    /// As many of the matches, from the best, as one frame holds; the first always fits.
+    /// As many of the matches, from the best, as one frame holds; the first always fits, for a Store sees to it.
     private static func fitting(_ matches: [LookupMatch]) -> [LookupMatch] {
-        var room = Limits.maximumFrameBytes - (64 << 10)
+        var room = MatchSize.limit
         let fitting = matches.prefix { match in
-            room -= match.entry.wireBytesAtMost
+            room -= MatchSize.bytes(
+                response: match.entry.response.count, contentType: match.entry.contentType,
+                attributes: match.entry.attributes)
             return room >= 0
         }
         return Array(fitting.isEmpty ? matches.prefix(1) : fitting)
@@ -184,19 +186,6 @@ extension MessageBuilder {
 }
 
 extension CacheEntry {
-    /// An upper bound of the entry's bytes in a match.
-    fileprivate var wireBytesAtMost: Int {
-        self.attributes.reduce(self.response.count + self.contentType.utf8.count + 256) { sum, attribute in
-            let value: Int
-            switch attribute.value {
-            case .string(let text): value = text.utf8.count
-            case .strings(let strings): value = strings.reduce(0) { $0 + $1.utf8.count + 8 }
-            case .number, .boolean: value = 16
-            }
-            return sum + attribute.name.utf8.count + value + 32
-        }
-    }
-
     /// Milliseconds since the entry was stored; 0 if the clock has been set back since.
     func ageMilliseconds(at now: Timestamp) -> UInt64 {
         UInt64(clamping: (now - self.createdAt).wholeMilliseconds)

@@ -163,6 +163,7 @@ final class DatabaseFile: Sendable {
     private static func inaccessible(_ path: String, _ action: String) -> VectorStoreError {
         let reason = String(cString: strerror(errno))
         return VectorStoreError(
-            .unavailable, "could not \(action) \(path): \(reason); its folder must exist and be this user's to write in")
+            .unavailable, "could not \(action) \(path): \(reason); its folder must exist and be this user's to write in"
+        )
     }
 }

@@ -77,7 +77,8 @@ enum EntryRows {
     }
 
     /// Some of a partition's live ones.
-    static func sample(of partition: Int64, at now: Timestamp, limit: Int, in database: Database) throws -> [StoredRow] {
+    static func sample(of partition: Int64, at now: Timestamp, limit: Int, in database: Database) throws -> [StoredRow]
+    {
         try self.stored(
             "partition = ? AND expires_ms > ? LIMIT ?", [partition, now.milliseconds, limit], in: database)
     }
@@ -205,7 +206,7 @@ enum EntryRows {
 
     /// Little endian, 4 bytes per dimension.
     private static func data(_ embedding: Embedding) -> Data {
-        embedding.values.map(\.bitPattern.littleEndian).withUnsafeBytes { Data($0) }
+        embedding.values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { Data($0) }
     }
 
     /// Reads a vector of the dimension of the given one.

@@ -14,7 +14,9 @@ extension WriterTables {
         case .ids(let ids, let cache):
             for id in Set(ids) {
                 for stored in try EntryRows.stored(id, in: database) {
-                    guard let home = self.partition(stored.partition, draft), home.cache.key == cache.key else { continue }
+                    guard let home = self.partition(stored.partition, draft), home.cache.key == cache.key else {
+                        continue
+                    }
                     try self.remove(stored, of: home, &removal, database, &draft)
                 }
             }
@@ -50,8 +52,11 @@ extension WriterTables {
     ) throws {
         let sizes = try EntryRows.sizes(of: partition.number, at: removal.now, in: database)
         if sizes.entries == 0 { return }
-        let sample = try !removal.isSampling ? [] : EntryRows.sample(
-            of: partition.number, at: removal.now, limit: Limits.maximumSampleIDs, in: database)
+        let sample =
+            try !removal.isSampling
+            ? []
+            : EntryRows.sample(
+                of: partition.number, at: removal.now, limit: Limits.maximumSampleIDs, in: database)
         removal.count(sizes.live, sample: sample)
         if removal.isDryRun { return }
         try EntryRows.deleteAll(of: partition.number, in: database)

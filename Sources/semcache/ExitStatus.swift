@@ -25,7 +25,11 @@ enum ExitStatus {
     static func exit(after error: any Error, isJSON: Bool) -> Never {
         if let code = error as? ExitCode { self.end(code) }
         if let fault = CommandFault(error) {
-            if isJSON { Output.error(JSONText.line(ErrorObject(fault))) } else { Output.error("semcache: \(fault.text)") }
+            if isJSON {
+                Output.error(JSONText.line(ErrorObject(fault)))
+            } else {
+                Output.error("semcache: \(fault.text)")
+            }
             self.end(self.failure)
         }
         let message = Semcache.fullMessage(for: error)

@@ -43,7 +43,8 @@ enum Composition {
                 .init(service: Sweeper(store: store, interval: settings.sweepInterval, logger: logger)),
                 .init(service: Listener(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
             ],
-            gracefulShutdownSignals: [.sigterm, .sigint], logger: Logger(label: "semcached.lifecycle") { _ in
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "semcached.lifecycle") { _ in
                 SwiftLogNoOpLogHandler()
             })
         configuration.maximumGracefulShutdownDuration = settings.gracePeriod

@@ -18,7 +18,8 @@ struct SettingsSource {
         for key in arguments.keys { try Self.check(key, of: "the command line") }
         let flags = arguments.map { (AbsoluteConfigKey($0.key.split(separator: ".").map(String.init)), $0.value) }
         var providers: [any ConfigProvider] = [
-            InMemoryProvider(values: Dictionary(uniqueKeysWithValues: flags.map { ($0, ConfigValue(.string($1), isSecret: false)) })),
+            InMemoryProvider(
+                values: Dictionary(uniqueKeysWithValues: flags.map { ($0, ConfigValue(.string($1), isSecret: false)) })),
             EnvironmentVariablesProvider(environmentVariables: environment).prefixKeys(with: "semcached"),
         ]
         if let file {
@@ -87,7 +88,8 @@ struct SettingsSource {
 
     private static func check(_ key: String, of source: String) throws {
         guard Settings.keys.contains(key) else {
-            throw SettingsError("\(source) has the unknown key \(key); known are \(Settings.keys.sorted().joined(separator: ", "))")
+            throw SettingsError(
+                "\(source) has the unknown key \(key); known are \(Settings.keys.sorted().joined(separator: ", "))")
         }
     }
 

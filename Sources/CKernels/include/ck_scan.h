@@ -61,7 +61,7 @@ int ck_scan_segment_make(ck_scan_segment *segment, uint32_t dimension, uint32_t 
 void ck_scan_segment_free(ck_scan_segment *segment);
 // Memory of all planes.
 size_t ck_scan_segment_bytes(const ck_scan_segment *segment);
-// Moves the entries, no more than `capacity`, to another allocation; on 0 (no memory) the segment is as before.
+// Moves the entries, at most `capacity`, to another allocation; on 0 (no memory) the segment is as before.
 int ck_scan_segment_resize(ck_scan_segment *segment, uint32_t capacity);
 // Overwrites one entry, in every plane, by another one, which may be in another segment of the same dimension.
 void ck_scan_segment_copy(ck_scan_segment *to, uint32_t to_slot, const ck_scan_segment *from, uint32_t from_slot);

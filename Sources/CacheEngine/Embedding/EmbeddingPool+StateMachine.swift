@@ -79,7 +79,9 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
                 self.computed += 1
                 self.memory.insert(embedding, for: key)
             }
-            for waiter in self.jobs.removeValue(forKey: key)?.waiters ?? [] { action.resumed.append((waiter.waiter, one)) }
+            for waiter in self.jobs.removeValue(forKey: key)?.waiters ?? [] {
+                action.resumed.append((waiter.waiter, one))
+            }
         }
         self.expire(at: now, into: &action)
         action.dispatch = self.nextBatch()
@@ -88,7 +90,9 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
 
     /// A waiter gives up; whoever else waits for the text still gets it.
     mutating func cancel(_ key: Digest, id: WaiterID) -> Waiter? {
-        guard var job = self.jobs[key], let position = job.waiters.firstIndex(where: { $0.id == id }) else { return nil }
+        guard var job = self.jobs[key], let position = job.waiters.firstIndex(where: { $0.id == id }) else {
+            return nil
+        }
         let waiter = job.waiters.remove(at: position).waiter
         self.jobs[key] = job
         // A text that is being embedded is finished and remembered; one that still waits gives up its place.
@@ -106,7 +110,9 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
         let late = EmbedderError(.deadlineExceeded, "the deadline passed before the text was embedded")
         for key in self.queue.prefix(self.batchLimit) {
             guard let job = self.jobs[key] else { continue }
-            for waiter in job.waiters where waiter.deadline <= now { action.resumed.append((waiter.waiter, .failure(late))) }
+            for waiter in job.waiters where waiter.deadline <= now {
+                action.resumed.append((waiter.waiter, .failure(late)))
+            }
             self.jobs[key]!.waiters.removeAll { $0.deadline <= now }
         }
     }

@@ -85,7 +85,9 @@ package final class MemoryTier: Sendable {
             return Found(item: item, kind: .exact, similarity: 1)
         case .semantic(let target, let similarity, let generation):
             guard semantic, generation == self.generation(of: partition),
-                case .entry(let item) = self.shards[Self.position(of: target)].state.withLock({ $0.slots.value(for: target) }),
+                case .entry(let item) = self.shards[Self.position(of: target)].state.withLock({
+                    $0.slots.value(for: target)
+                }),
                 item.entry.expiresAt > now
             else { return nil }
             return Found(item: item, kind: .semantic, similarity: similarity)

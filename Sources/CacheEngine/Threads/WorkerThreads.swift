@@ -49,11 +49,13 @@ package final class WorkerThreads: Sendable {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        let status = pthread_create(&thread, &attributes, { argument in
-            let queue = Unmanaged<BlockingQueue<Work>>.fromOpaque(argument!).takeRetainedValue()
-            while let work = queue.next() { work() }
-            return nil
-        }, queue.toOpaque())
+        let status = pthread_create(
+            &thread, &attributes,
+            { argument in
+                let queue = Unmanaged<BlockingQueue<Work>>.fromOpaque(argument!).takeRetainedValue()
+                while let work = queue.next() { work() }
+                return nil
+            }, queue.toOpaque())
         pthread_attr_destroy(&attributes)
         precondition(status == 0, "no thread could be started")
     }

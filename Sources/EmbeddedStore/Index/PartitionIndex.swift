@@ -4,8 +4,8 @@ package import CacheModel
 
 /// The vectors of one partition in memory, searched exactly.
 ///
-/// Entries live in segments of at most 16,384, which grow by doubling, so a small partition costs little and a big one
-/// is never copied whole. The last entry fills the place of a removed one, so all segments but the last are full.
+/// Entries live in segments of at most 16,384, which start small and grow, so a small partition costs little and a big
+/// one is never copied whole. The last entry fills the place of a removed one, so all segments but the last are full.
 /// About 905 bytes an entry at 384 dimensions.
 ///
 /// Nothing here locks. Whoever owns the index keeps a reader-writer lock around it: `candidates`, `contains`,
@@ -29,7 +29,8 @@ package final class PartitionIndex {
     ///   - dimensions: 1 to ``maximumDimensions``.
     ///   - instructionSet: One that this machine supports; all give the same answers.
     package init(dimensions: Int, instructionSet: ck_isa = ck_isa_best()) {
-        precondition((1...Self.maximumDimensions).contains(dimensions), "more or fewer dimensions than a vector may have")
+        precondition(
+            (1...Self.maximumDimensions).contains(dimensions), "more or fewer dimensions than a vector may have")
         self.dimensions = dimensions
         self.instructionSet = instructionSet
     }
@@ -176,13 +177,15 @@ package final class PartitionIndex {
         }
         let index = self.segments.count - 1
         if last.count == last.capacity {
-            let isGrown = ck_scan_segment_resize(&self.segments[index], last.capacity * 2)
+            // Doubles while it is small; later a quarter, so that little lies idle.
+            let grown = last.capacity < UInt32(CK_SCAN_LEAD_SEGMENT) ? last.capacity * 2 : last.capacity / 4 * 5
+            let isGrown = ck_scan_segment_resize(&self.segments[index], min(Self.wholeBlocks(grown), full))
             precondition(isGrown != 0, "out of memory")
         }
         return (index, Int(last.count))
     }
 
-    /// Frees an empty last segment and halves one that is three quarters empty; a partition that has become small
+    /// Frees an empty last segment and shrinks one that is three quarters empty; a partition that has become small
     /// loses its basis.
     private func giveBackRoom() {
         let index = self.segments.count - 1, last = self.segments[index]
@@ -191,12 +194,18 @@ package final class PartitionIndex {
             self.segments.removeLast()
         } else if last.count * 4 <= last.capacity && last.capacity > 4 {
             let least = index == 0 && self.basis == nil ? 4 : UInt32(CK_SCAN_LEAD_SEGMENT)
-            if last.capacity / 2 >= least {
+            let shrunk = max(least, Self.wholeBlocks(last.count * 2))
+            if shrunk < last.capacity {
                 // Without memory for the smaller copy the larger stays.
-                _ = ck_scan_segment_resize(&self.segments[index], last.capacity / 2)
+                _ = ck_scan_segment_resize(&self.segments[index], shrunk)
             }
         }
         if self.count < Int(CK_SCAN_LEAD_SEGMENT) / 4 { self.basis = nil }
         if self.count == 0 { self.entryError = 0 }
+    }
+
+    private static func wholeBlocks(_ capacity: UInt32) -> UInt32 {
+        let block = UInt32(CK_SCAN_BLOCK)
+        return capacity < block ? capacity : (capacity + block - 1) / block * block
     }
 }

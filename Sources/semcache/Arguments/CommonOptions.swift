@@ -46,7 +46,8 @@ struct CacheOptions: ParsableArguments {
 struct VaryOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "An exact-match part of the prompt's identity, such as model=small. May be repeated.", valueName: "name=value"))
+            "An exact-match part of the prompt's identity, such as model=small. May be repeated.",
+            valueName: "name=value"))
     var vary: [NamedText] = []
 
     func parts() throws -> [String: String] {

@@ -51,7 +51,9 @@ struct DurationText: ExpressibleByArgument, Equatable {
     static func text(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         if seconds < 1 { return "\(max(0, attoseconds) / 1_000_000_000_000_000)ms" }
-        let parts = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")]
+        let parts = [
+            (seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s"),
+        ]
         let first = parts.firstIndex { $0.0 > 0 } ?? 3
         return parts[first...].prefix(2).filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined(separator: " ")
     }

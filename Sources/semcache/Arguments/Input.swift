@@ -64,4 +64,6 @@ enum Input {
 }
 
 private func openForReading(_ path: String) -> Int32 { open(path, O_RDONLY | O_CLOEXEC) }
-private func readSome(_ file: Int32, _ start: UnsafeMutableRawPointer?, _ count: Int) -> Int { read(file, start, count) }
+private func readSome(_ file: Int32, _ start: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    read(file, start, count)
+}

@@ -42,7 +42,8 @@ struct ImportCommand: AsyncParsableCommand {
         // Without a server there is nothing to wait for; one that goes away during the import may come back.
         try await CacheClient.withClient(configuration) { _ = try await $0.ping() }
         configuration.waitsForConnection = true
-        let report = ImportReport(totalBytes: reader.totalBytes, isTerminal: Output.errorIsTerminal && !self.server.json)
+        let report = ImportReport(
+            totalBytes: reader.totalBytes, isTerminal: Output.errorIsTerminal && !self.server.json)
         let interruption = self.endOnInterrupt(report)
         defer { interruption.cancel() }
         let client = CacheClient(configuration)
@@ -84,10 +85,10 @@ struct ImportCommand: AsyncParsableCommand {
         let seconds = max(0.001, elapsed / .seconds(1))
         let rate = NumberText.grouped(Int(Double(tally.stored) / seconds))
         var text = isComplete ? "imported " : "not complete: imported "
-        text += "\(NumberText.grouped(tally.stored)) entries into \(Output.printable(cache)) in "
+        text += "\(NumberText.count(tally.stored, "entry", "entries")) into \(Output.printable(cache)) in "
         text += "\(NumberText.fixed(seconds, digits: 1)) s (\(rate)/s)"
         if tally.replaced > 0 { text += ", \(NumberText.grouped(tally.replaced)) of them replaced earlier ones" }
-        if tally.failed > 0 { text += "; \(NumberText.grouped(tally.failed)) lines failed" }
+        if tally.failed > 0 { text += "; \(NumberText.count(tally.failed, "line", "lines")) failed" }
         return text
     }
 }

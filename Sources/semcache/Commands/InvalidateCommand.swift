@@ -62,9 +62,8 @@ struct InvalidateCommand: AsyncParsableCommand {
             Output.line(JSONText.line(InvalidationObject(receipt)))
             return
         }
-        let entries = receipt.count == 1 ? "entry" : "entries"
         let what = receipt.isDryRun ? "would remove" : "removed"
-        Output.line("\(what) \(NumberText.grouped(receipt.count)) \(entries)")
+        Output.line("\(what) \(NumberText.count(receipt.count, "entry", "entries"))")
         for id in receipt.sample { Output.line("  \(id)") }
         if receipt.count > receipt.sample.count, !receipt.sample.isEmpty {
             Output.line("  and \(NumberText.grouped(receipt.count - receipt.sample.count)) more")

@@ -45,13 +45,17 @@ struct LookupCommand: AsyncParsableCommand {
         let threshold = try Similarity.from(
             similarity: self.threshold, distance: self.distance, option: "--threshold")
         let vary = try self.vary.parts()
-        let answer = try await self.server.withClient { client in
-            try await client.lookup(
+        let (answer, elapsed) = try await self.server.withClient { client in
+            // Connects first, so that the time shown is the lookup's own.
+            _ = try await client.ping()
+            let start = ContinuousClock.now
+            let answer = try await client.lookup(
                 prompt, in: self.cache.cache, vary: vary, similarityThreshold: threshold, topK: self.topK,
                 maximumAge: self.maxAge?.duration, mode: self.mode.mode)
+            return (answer, ContinuousClock.now - start)
         }
         if self.server.json {
-            Output.line(JSONText.line(AnswerObject(answer)))
+            Output.line(JSONText.line(AnswerObject(answer, elapsed: elapsed)))
         } else {
             Self.printText(answer)
         }

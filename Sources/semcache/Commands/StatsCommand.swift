@@ -44,7 +44,8 @@ enum StatisticsText {
 
     private static func caches(_ caches: [ServerStatistics.Cache]) -> TextTable {
         var table = TextTable([
-            "CACHE", "ENTRIES", "BYTES", "STORED", "REMOVED", "EXACT L1", "EXACT STORE", "SEMANTIC L1", "SEMANTIC STORE",
+            "CACHE", "ENTRIES", "BYTES", "STORED", "REMOVED", "EXACT L1", "EXACT STORE", "SEMANTIC L1",
+            "SEMANTIC STORE",
             "MISSES", "HIT RATE",
         ])
         for cache in caches {

@@ -73,7 +73,8 @@ struct Importer: Sendable {
 
     private func store(_ record: ImportRecord) async throws -> StoreReceipt {
         let attributes = (record.attributes ?? [:]).mapValues { $0.value }
-        for attempt in 1... {
+        var attempt = 1
+        while true {
             do {
                 return try await self.client.store(
                     record.response, for: record.prompt, in: self.cache, vary: record.vary ?? [:],
@@ -83,6 +84,7 @@ struct Importer: Sendable {
                 guard error.isTransient, attempt < Self.maximumAttempts else { throw error }
             }
             try await Task.sleep(for: .milliseconds(100 << attempt))
+            attempt += 1
         }
     }
 }

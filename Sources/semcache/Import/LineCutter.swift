@@ -20,6 +20,8 @@ struct LineCutter {
 
     init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
+    var bufferedBytes: Int { self.buffer.count }
+
     mutating func append(_ bytes: [UInt8]) {
         self.buffer.removeFirst(self.start)
         self.scanned -= self.start

@@ -73,8 +73,19 @@ struct AnswerObject: Encodable {
     let tier: String?
     let matches: [Match]
     let miss: Miss?
+    /// From the call to the answer, over an open connection.
+    let elapsedMilliseconds: Double
 
-    init(_ answer: CacheAnswer) {
+    enum CodingKeys: String, CodingKey {
+        case outcome
+        case tier
+        case matches
+        case miss
+        case elapsedMilliseconds = "elapsed_ms"
+    }
+
+    init(_ answer: CacheAnswer, elapsed: Duration) {
+        self.elapsedMilliseconds = elapsed / .milliseconds(1)
         switch answer {
         case .hit(let hit):
             self.outcome = "hit_\(hit.kind.rawValue)"

@@ -62,7 +62,8 @@ extension CacheInstant {
     /// In UTC, such as `2025-11-21T07:45:00.123Z`; the bare number for what is no year of four digits.
     var text: String {
         guard (0..<253_402_300_800_000).contains(self.milliseconds) else { return "\(self.milliseconds)" }
-        let date = Date(timeIntervalSince1970: Double(self.milliseconds) / 1000)
+        // In the middle of its millisecond: what follows cuts off.
+        let date = Date(timeIntervalSince1970: (Double(self.milliseconds) + 0.5) / 1000)
         return date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 }

@@ -39,6 +39,11 @@ enum NumberText {
         return text
     }
 
+    /// A number of things, such as `1 entry` or `2,000 entries`.
+    static func count(_ number: Int, _ one: String, _ many: String) -> String {
+        "\(self.grouped(number)) \(number == 1 ? one : many)"
+    }
+
     /// In the largest unit that leaves at least 1, such as `1.5 MiB`.
     static func bytes(_ count: UInt64) -> String {
         guard count >= 1024 else { return "\(count) B" }
