@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -22,6 +23,7 @@ let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-ser
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
 // Arrows point from a target to what it is built on; Sources/README.md draws them.
 let package = Package(
@@ -31,6 +33,7 @@ let package = Package(
         .library(name: "CacheClient", targets: ["CacheClient"]),
         .executable(name: "semcached", targets: ["semcached"]),
         .executable(name: "semcache", targets: ["semcache"]),
+        .executable(name: "semcache-bench", targets: ["semcache-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
@@ -42,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // C
@@ -67,7 +71,9 @@ let package = Package(
         // Ends
         .target(
             name: "CacheServer",
-            dependencies: ["CCacheProto", "CacheEngine", "CacheModel", "CacheWire", nioCore, nioPosix, logging, lifecycle],
+            dependencies: [
+                "CCacheProto", "CacheEngine", "CacheModel", "CacheWire", nioCore, nioPosix, logging, lifecycle,
+            ],
             swiftSettings: strict),
         .target(
             name: "CacheClient", dependencies: ["CacheModel", "CacheWire", nioCore, nioPosix], swiftSettings: strict),
@@ -79,6 +85,30 @@ let package = Package(
             ], swiftSettings: strict),
         .executableTarget(
             name: "semcache", dependencies: ["CacheClient", "CacheModel", arguments], swiftSettings: strict),
+        .executableTarget(
+            name: "semcache-bench",
+            dependencies: [
+                "CacheClient", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder", arguments,
+                histogram,
+            ], swiftSettings: strict),
+
+        // Tests
+        .target(
+            name: "TestSupport", dependencies: ["CacheEngine", "CacheModel", "CacheWire", nioCore, nioPosix],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "CacheModelTests", dependencies: ["CacheModel", "TestSupport"], swiftSettings: strict),
+        .testTarget(
+            name: "CacheEngineTests", dependencies: ["CacheEngine", "CacheModel", "TestSupport", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EmbeddedStoreTests",
+            dependencies: ["EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", grdb, logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LocalEmbedderTests", dependencies: ["LocalEmbedder", "CacheModel", "CKernels"],
+            resources: [.copy("Resources")], swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["CacheClient", "semcache", "semcached"], swiftSettings: strict),
     ],
     cLanguageStandard: .c11
 )

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+
+/// Load on a server: `--exact`, `--semantic` or `--import FILE`.
+struct Load: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Puts load on a semcached, its own or a running one.",
+        discussion: """
+            --exact measures Lookups that the memory answers, and Redis on the same core in the same rounds.
+            --semantic measures Lookups of questions that are not stored, and the bare embedding of the same questions.
+            --import stores what a file holds, many calls in flight.
+            With --rate, requests leave at their time whether or not replies came, and latencies count from that time.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Flag(help: "Measures exact Lookups beside Redis.")
+    var exact = false
+
+    @Flag(help: "Measures semantic Lookups beside the bare embedding.")
+    var semantic = false
+
+    @Option(name: .customLong("import"), help: "A file of questions, or of NDJSON with prompt and response, to store.")
+    var importFile: String?
+
+    @Option(help: "A file of questions, one per line, for --semantic.")
+    var questions: String?
+
+    @Option(help: "host:port of a running semcached (IPv4); without it one is started with a store of its own.")
+    var connect: String?
+
+    @Option(help: "The semcached to start; the one beside this executable if not given.")
+    var semcached: String?
+
+    @Option(help: "The redis-server and redis-benchmark to run are in this folder.")
+    var redisFolder: String?
+
+    @Option(
+        name: .customLong("set"), help: ArgumentHelp("A setting of the semcached to start.", valueName: "key=value"))
+    var settings: [String] = []
+
+    @Flag(help: "Leaves Redis out of --exact, as when the server is profiled.")
+    var withoutRedis = false
+
+    @Option(help: "The cores of the servers, as taskset takes them.")
+    var serverCores = "0"
+
+    @Option(help: "The core of this process.")
+    var clientCore = 1
+
+    @Option(help: "Requests in flight, for --exact.")
+    var depths = NumberList([1, 16, 128])
+
+    @Option(help: "Rounds, each of which measures everything once.")
+    var rounds = 7
+
+    @Option(help: "Seconds of one measurement.")
+    var seconds = 1.0
+
+    @Option(help: "Bytes of a response.")
+    var responseBytes = 512
+
+    @Option(help: "Distinct prompts, for --exact.")
+    var keys = 1000
+
+    @Option(help: "Entries stored before --semantic measures.")
+    var entries = 10_000
+
+    @Option(help: "Lookups that --semantic measures at most.")
+    var lookups = 2000
+
+    @Option(help: "Tokens of the questions looked up by --semantic, [CLS] and [SEP] among them.")
+    var tokens = 12
+
+    @Option(help: "Requests per second of open-loop load.")
+    var rate: Double?
+
+    @Option(help: "Calls in flight of --import.")
+    var window = 256
+
+    func validate() throws {
+        let modes = [self.exact, self.semantic, self.importFile != nil].filter { $0 }.count
+        guard modes == 1 else { throw ValidationError("one of --exact, --semantic and --import must be given") }
+        guard !self.semantic || self.questions != nil else { throw ValidationError("--semantic needs --questions") }
+        guard self.depths.values.allSatisfy({ (1...min(1000, self.keys)).contains($0) }) else {
+            throw ValidationError("a depth is 1…1000 and at most the number of keys")
+        }
+    }
+
+    func run() throws {
+        try Machine.printFacts(asJSON: self.common.json)
+        try Machine.pinThread(to: self.clientCore)
+        if self.exact { return try ExactLoad(options: self).run() }
+        if self.semantic { return try SemanticLoad(options: self).run() }
+        try ImportLoad(options: self).run()
+    }
+
+    /// A server to measure: a running one, or one that is started.
+    struct Target {
+        let host: String
+        let port: Int
+        /// `nil` for one that was running.
+        let process: ServerProcess?
+    }
+
+    /// Starts a semcached, or says where the given one is.
+    func target(settings: [String]) throws -> Target {
+        if let connect = self.connect {
+            let parts = connect.split(separator: ":")
+            guard parts.count == 2, let port = Int(parts[1]) else { throw BenchError("--connect takes host:port") }
+            return Target(host: String(parts[0]), port: port, process: nil)
+        }
+        let process = try ServerProcess.semcached(
+            self.semcached ?? Self.besideThis("semcached"), cores: self.serverCores, model: self.common.model,
+            settings: settings + self.settings)
+        return Target(host: "127.0.0.1", port: process.port, process: process)
+    }
+
+    private static func besideThis(_ name: String) -> String {
+        let this = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return URL(fileURLWithPath: this).deletingLastPathComponent().appending(path: name).path
+    }
+}
