@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheClient
+import Testing
+
+@testable import semcache
+
+struct TextTableTests {
+    @Test func `columns are as wide as their widest cell`() {
+        var table = TextTable(["NAME", "N"])
+        table.append(["a", "1"])
+        table.append(["longer name", "1,000"])
+        #expect(table.lines == ["NAME             N", "a                1", "longer name  1,000"])
+    }
+
+    @Test func `a name cannot break the table or the terminal`() {
+        var table = TextTable(["NAME", "N"])
+        table.append(["a\n\u{1b}[2J", "1"])
+        #expect(table.lines == ["NAME    N", "a\u{fffd}\u{fffd}[2J  1"])
+    }
+}
+
+struct NumberTextTests {
+    @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (-1000, "-1,000")])
+    func `thousands are grouped`(number: Int, text: String) {
+        #expect(NumberText.grouped(number) == text)
+    }
+
+    @Test(
+        arguments: [
+            (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (3 << 20, "3.0 MiB"),
+            (.max, "16.0 EiB"),
+        ] as [(UInt64, String)])
+    func `bytes have a unit`(count: UInt64, text: String) {
+        #expect(NumberText.bytes(count) == text)
+    }
+
+    @Test(arguments: [
+        (0.91234, 4, "0.9123"), (0.99996, 4, "1.0000"), (-0.5, 2, "-0.50"), (-0.001, 2, "0.00"), (12.05, 1, "12.1"),
+        (3.0, 0, "3"), (1.0 / 0, 2, "inf"),
+    ])
+    func `numbers are rounded to a fixed number of digits`(number: Double, digits: Int, text: String) {
+        #expect(NumberText.fixed(number, digits: digits) == text)
+    }
+}
+
+struct JSONTextTests {
+    @Test func `an instant is written in UTC`() {
+        #expect(CacheInstant(milliseconds: 1_763_711_100_123).text == "2025-11-21T07:45:00.123Z")
+        #expect(CacheInstant(milliseconds: .max).text == "\(Int64.max)")
+        #expect(CacheInstant(milliseconds: .min).text == "\(Int64.min)")
+    }
+
+    @Test func `every type of attribute comes back from its JSON`() throws {
+        let values: [CacheAttribute] = ["a \"b\"", 1.5, 3, true, ["x", "y"], .strings([])]
+        for value in values { #expect(JSONText.attribute(JSONText.line(JSONAttribute(value))) == value) }
+    }
+}

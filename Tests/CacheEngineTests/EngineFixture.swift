@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import Logging
+import TestSupport
+
+/// An engine over an in-memory store, with a clock and an embedder that the test drives.
+struct EngineFixture {
+    let clock = ManualClock()
+    let store = MemoryVectorStore()
+    let engine: CacheEngine
+    let scope = TenantScope(authenticated: TenantID("acme"))
+
+    init(
+        embedder: any Embedder = HashingEmbedder(), policy: CachePolicy = CachePolicy(timeToLiveJitter: 0),
+        queueLimit: Int = 100, random: @escaping @Sendable () -> Double = { 0.5 }
+    ) {
+        self.engine = CacheEngine(
+            store: self.store, pool: EmbeddingPool(embedder: embedder, queueLimit: queueLimit),
+            memory: MemoryTier(limit: 64 << 20), policy: policy, logger: Logger(label: "test"), clock: self.clock.read,
+            random: random)
+    }
+
+    @discardableResult
+    func store(
+        _ prompt: String, _ response: String, cache: String = "c", vary: [VaryPart] = [], ttl: Duration? = nil,
+        scope: TenantScope? = nil
+    ) async throws -> StoreOutcome {
+        try await self.engine.store(
+            StoreRequest(
+                cache: cache, prompt: CanonicalPrompt(prompt), vary: vary, response: Array(response.utf8),
+                timeToLive: ttl),
+            scope: scope ?? self.scope, by: .now + .seconds(30))
+    }
+
+    func lookup(
+        _ prompt: String, cache: String = "c", vary: [VaryPart] = [], threshold: Float? = nil, topK: Int = 1,
+        maximumAge: Duration? = nil, mode: LookupRequest.Mode = .both, embedding: [Float]? = nil,
+        scope: TenantScope? = nil
+    ) async throws -> LookupOutcome {
+        try await self.engine.lookup(
+            LookupRequest(
+                cache: cache, prompt: CanonicalPrompt(prompt), vary: vary, similarityThreshold: threshold, topK: topK,
+                maximumAge: maximumAge, mode: mode, embedding: embedding),
+            scope: scope ?? self.scope, by: .now + .seconds(30))
+    }
+
+    @discardableResult
+    func invalidate(
+        _ selector: InvalidateRequest.Selector, cache: String = "c", dryRun: Bool = false, scope: TenantScope? = nil
+    ) async throws -> InvalidateOutcome {
+        try await self.engine.invalidate(
+            InvalidateRequest(cache: cache, selector: selector, isDryRun: dryRun), scope: scope ?? self.scope,
+            by: .now + .seconds(30))
+    }
+}
+
+extension LookupOutcome {
+    var hit: LookupHit? { if case .hit(let hit) = self { hit } else { nil } }
+    var miss: LookupMiss? { if case .miss(let miss) = self { miss } else { nil } }
+    var text: String? { self.hit.map { String(decoding: $0.matches[0].entry.response, as: UTF8.self) } }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import EmbeddedStore
+import FoundationEssentials
+import Logging
+import Synchronization
+
+/// A folder of its own, gone when the test is over.
+final class Folder: Sendable {
+    let path: String
+
+    init() throws {
+        let url = FileManager.default.temporaryDirectory.appending(path: "embedded-store-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        self.path = url.path
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: self.path) }
+
+    var file: String { "\(self.path)/cache.db" }
+}
+
+let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A clock that stands still until it is moved.
+final class ManualClock: Sendable {
+    private let milliseconds: Atomic<Int64>
+
+    init(_ milliseconds: Int64) { self.milliseconds = Atomic(milliseconds) }
+
+    var now: Timestamp {
+        get { Timestamp(milliseconds: self.milliseconds.load(ordering: .sequentiallyConsistent)) }
+        set { self.milliseconds.store(newValue.milliseconds, ordering: .sequentiallyConsistent) }
+    }
+}
+
+func openStore(
+    _ path: String, configuration: EmbeddedStore.Configuration = .init(), at now: Timestamp = ms(0)
+) throws -> EmbeddedStore {
+    try EmbeddedStore(path: path, configuration: configuration, logger: silent, clock: { now })
+}
+
+func ms(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
+
+let dimensions = 48
+let identity = EmbeddingIdentity(provider: "test", model: "lattice", dimensions: dimensions, revision: "1")
+
+func cache(_ name: String = "support", of tenant: String = "acme") -> CacheScope {
+    CacheScope(name, of: TenantScope(authenticated: TenantID(tenant)))
+}
+
+func partition(_ cache: CacheScope = cache(), user: String? = nil) -> Partition {
+    Partition(of: cache, embedding: identity, vary: user.map { [VaryPart(name: "user", value: $0)] } ?? [])
+}
+
+func entry(
+    _ prompt: String, in partition: Partition, response: String? = nil, created: Int64 = 0, expires: Int64 = 1000,
+    attributes: [Attribute] = [], usage: Usage? = nil
+) throws -> CacheEntry {
+    let canonical = try CanonicalPrompt(prompt)
+    return CacheEntry(
+        id: partition.entryID(of: canonical), prompt: canonical, response: Array((response ?? "to \(prompt)").utf8),
+        contentType: CacheEntry.defaultContentType, attributes: attributes, usage: usage, createdAt: ms(created),
+        expiresAt: ms(expires))
+}
+
+extension SeededGenerator {
+    mutating func vector(_ count: Int = dimensions) -> Embedding {
+        unit((0..<count).map { _ in Float.random(in: -1...1, using: &self) })
+    }
+
+    /// A vector about as similar to another one as asked.
+    mutating func vector(near other: Embedding, similarity: Float) -> Embedding {
+        let noise = self.vector(other.dimensions)
+        let share = (1 - similarity * similarity).squareRoot()
+        return unit(zip(other.values, noise.values).map { $0 * similarity + $1 * share })
+    }
+}
+
+func unit(_ values: [Float]) -> Embedding {
+    let length = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+    return Embedding(unitLength: values.map { Float(Double($0) / length) })
+}
+
+func similarity(_ left: Embedding, _ right: Embedding) -> Double {
+    zip(left.values, right.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+}

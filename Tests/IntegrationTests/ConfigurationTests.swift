@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Testing
+
+@Suite struct ConfigurationTests {
+    private func check(_ arguments: [String], file: String? = nil, environment: [String: String] = [:]) async throws
+        -> ProgramResult
+    {
+        var arguments = ["--check-config", "--model", try Programs.modelFolder()] + arguments
+        if let file {
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID().uuidString).yaml")
+            try file.write(to: path, atomically: true, encoding: .utf8)
+            arguments += ["--config", path.path]
+        }
+        return try await Programs.run("semcached", arguments, environment: environment)
+    }
+
+    @Test func `the example file is right`() async throws {
+        let example = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../deploy/semcached.yaml").standardizedFileURL.path
+        let result = try await self.check(["--config", example])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    @Test(arguments: [
+        ("server:\n  prot: 7070\n", "server.prot"),
+        ("server:\n  port: 70700\n", "server.port is \"70700\""),
+        ("cache:\n  ttl: soon\n", "cache.ttl is \"soon\""),
+        ("cache:\n  ttl: 31d\n", "cache.ttl is longer than cache.maximum_ttl"),
+        ("cache:\n  similarity_threshold: nan\n", "cache.similarity_threshold"),
+        ("- 1\n", "must be a mapping"),
+        ("server: [\n", "no valid YAML"),
+        ("server:\n  host: 0.0.0.0\n", "loopback"),
+        ("memory:\n  limit: 99999999999GiB\n", "memory.limit"),
+    ])
+    func `a wrong file is refused with the key and what would be right`(file: String, message: String) async throws {
+        let result = try await self.check([], file: file)
+        #expect(result.status == 1)
+        #expect(result.errors.contains(message), "\(result.errors)")
+    }
+
+    @Test func `the command line wins over the environment, and that over the file`() async throws {
+        let file = "log:\n  level: nonsense\n"
+        #expect(try await self.check([], file: file).status == 1)
+        #expect(try await self.check([], file: file, environment: ["SEMCACHED_LOG_LEVEL": "debug"]).status == 0)
+        #expect(
+            try await self.check(["--log-level", "info"], environment: ["SEMCACHED_LOG_LEVEL": "nonsense"]).status == 0)
+    }
+
+    @Test func `a missing model is an error that says how to get it`() async throws {
+        let result = try await Programs.run("semcached", ["--port", "0", "--model", "/nonexistent/model"])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("/nonexistent/model") && result.errors.contains("deploy/model"))
+    }
+
+    @Test func `a damaged model is refused before the service starts`() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("model-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let model = try URL(fileURLWithPath: Programs.modelFolder())
+        for name in ["vocab.txt", "model.safetensors"] {
+            try FileManager.default.copyItem(
+                at: model.appendingPathComponent(name), to: folder.appendingPathComponent(name))
+        }
+        let weights = try FileHandle(forUpdating: folder.appendingPathComponent("model.safetensors"))
+        try weights.seek(toOffset: 40_000_000)
+        try weights.write(contentsOf: Data([1, 2, 3, 4]))
+        try weights.close()
+        let result = try await Programs.run("semcached", ["--port", "0", "--model", folder.path])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("model.safetensors") && result.errors.contains("SHA-256"))
+    }
+}
