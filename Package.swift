@@ -13,7 +13,6 @@ let strict: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -24,6 +23,16 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
+
+// libFuzzer brings `main`; `swift build --sanitize=fuzzer` instruments what they call.
+let fuzzers: [Target] =
+    Context.environment["SEMCACHED_FUZZ"] == nil
+    ? []
+    : ["FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt"].map { name in
+        .executableTarget(
+            name: name, dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
+    }
 
 // Arrows point from a target to what it is built on; Sources/README.md draws them.
 let package = Package(
@@ -101,6 +110,27 @@ let package = Package(
             name: "CacheEngineTests", dependencies: ["CacheEngine", "CacheModel", "TestSupport", logging],
             swiftSettings: strict),
         .testTarget(
+            name: "CacheWireTests",
+            dependencies: ["CacheWire", "CacheModel", "CCacheProto", "TestSupport", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "CacheServerTests",
+            dependencies: [
+                "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "TestSupport", nioCore, nioPosix, logging,
+                lifecycle,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "CacheClientTests", dependencies: ["CacheClient", "CacheModel", "CacheWire", nioCore, nioPosix],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CLITests", dependencies: ["semcache", "CacheClient", "CacheModel", arguments],
+            swiftSettings: strict),
+        .target(
+            name: "FuzzProperties", dependencies: ["CacheModel", "CacheWire", nioCore],
+            path: "Tests/Fuzz/FuzzProperties", swiftSettings: strict),
+        .testTarget(
+            name: "FuzzReplayTests", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/FuzzReplayTests",
+            swiftSettings: strict),
+        .testTarget(
             name: "EmbeddedStoreTests",
             dependencies: ["EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", grdb, logging],
             swiftSettings: strict),
@@ -109,6 +139,6 @@ let package = Package(
             resources: [.copy("Resources")], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["CacheClient", "semcache", "semcached"], swiftSettings: strict),
-    ],
+    ] + fuzzers,
     cLanguageStandard: .c11
 )

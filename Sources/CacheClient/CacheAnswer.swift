@@ -14,7 +14,9 @@ public enum CacheLookupMode: String, Sendable, Hashable, CaseIterable {
 
 /// What a lookup found, and why.
 public enum CacheAnswer: Sendable, Hashable {
+    /// There is a stored answer.
     case hit(CacheHit)
+    /// There is none that may be served.
     case miss(CacheMiss)
 
     /// The hit, if it is one.
@@ -26,6 +28,7 @@ public enum CacheAnswer: Sendable, Hashable {
 
 /// A stored answer that serves the question.
 public struct CacheHit: Sendable, Hashable {
+    /// How the question was found again.
     public enum Kind: String, Sendable, Hashable {
         /// The same prompt was stored.
         case exact
@@ -41,7 +44,9 @@ public struct CacheHit: Sendable, Hashable {
         case store
     }
 
+    /// How the question was found again.
     public let kind: Kind
+    /// Where the answer came from.
     public let tier: Tier
     /// The nearest.
     public let best: CacheMatch
@@ -51,16 +56,21 @@ public struct CacheHit: Sendable, Hashable {
 
 /// A stored answer and how near its question is.
 public struct CacheMatch: Sendable, Hashable {
+    /// The entry, such as for its invalidation.
     public let entryID: CacheEntryID
     /// Cosine, −1…1, higher is closer; 1 for an exact hit.
     public let similarity: Float
     /// As it was stored.
     public let response: [UInt8]
+    /// What the response is, such as `text/plain; charset=utf-8`.
     public let contentType: String
     /// By name. Tags are the attribute `tags`.
     public let attributes: [String: CacheAttribute]
+    /// What the response cost to make, if that was stored.
     public let usage: CacheUsage?
+    /// When the entry was stored.
     public let createdAt: CacheInstant
+    /// When it ends; a hit does not move it.
     public let expiresAt: CacheInstant
     /// Time since the entry was stored, by the server's clock.
     public let age: Duration
@@ -71,6 +81,7 @@ public struct CacheMatch: Sendable, Hashable {
 
 /// Why nothing was served.
 public struct CacheMiss: Sendable, Hashable {
+    /// What kept the cache from serving something.
     public enum Reason: Sendable, Hashable {
         /// Nothing is stored for this cache, vary and model.
         case noEntry
@@ -86,14 +97,19 @@ public struct CacheMiss: Sendable, Hashable {
 
     /// What kept the cache from looking.
     public enum Degradation: Sendable, Hashable {
+        /// More texts wait for the embedder than it can take.
         case embedderOverloaded
+        /// The prompt could not be embedded.
         case embedderFailed
+        /// The store could not be read.
         case storeUnavailable
+        /// The call's time was up first.
         case deadlineExceeded
     }
 
     /// The nearest candidate that was not served.
     public struct Nearest: Sendable, Hashable {
+        /// The candidate.
         public let entryID: CacheEntryID
         /// Cosine, −1…1.
         public let similarity: Float
@@ -101,7 +117,9 @@ public struct CacheMiss: Sendable, Hashable {
         public let isApproximate: Bool
     }
 
+    /// What kept the cache from serving something.
     public let reason: Reason
+    /// The nearest candidate, if one was seen.
     public let nearest: Nearest?
     /// The threshold that was in force.
     public let similarityThreshold: Float

@@ -4,10 +4,13 @@ import CacheModel
 
 /// The value of an attribute: typed metadata of an entry, not a part of its identity.
 public enum CacheAttribute: Sendable, Hashable {
+    /// Any text.
     case string(String)
     /// Must be finite.
     case number(Double)
+    /// True or false.
     case boolean(Bool)
+    /// A list of texts, such as tags.
     case strings([String])
 }
 
@@ -53,11 +56,14 @@ extension CacheAttribute {
 
 /// What a response cost to make.
 public struct CacheUsage: Sendable, Hashable {
+    /// Tokens that the model read.
     public var promptTokens: UInt64
+    /// Tokens that the model wrote.
     public var completionTokens: UInt64
     /// In the currency that the caller counts in; finite, at least 0.
     public var cost: Double
 
+    /// Makes the cost of one response.
     public init(promptTokens: UInt64, completionTokens: UInt64, cost: Double) {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
@@ -80,6 +86,7 @@ public struct CacheInstant: Sendable, Hashable, Comparable {
     /// Since the Unix epoch.
     public let milliseconds: Int64
 
+    /// Makes a moment.
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
     public static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }

@@ -12,11 +12,15 @@ public struct CacheClientError: Error, Sendable, Hashable {
         case invalidArgument = 3
         /// There was no answer in time.
         case deadlineExceeded = 4
+        /// What the request names does not exist.
         case notFound = 5
+        /// The credential does not allow the operation.
         case permissionDenied = 7
         /// A queue or a quota is full. Worth trying again later.
         case resourceExhausted = 8
+        /// The server is not in a state in which it could serve the request.
         case failedPrecondition = 9
+        /// Something that came between has made the request void.
         case aborted = 10
         /// The server does not know the request, or speaks no version of the protocol that this client does.
         case unimplemented = 12
@@ -24,6 +28,7 @@ public struct CacheClientError: Error, Sendable, Hashable {
         case `internal` = 13
         /// There is no connection, it was lost, or the server cannot serve now. Worth trying again later.
         case unavailable = 14
+        /// The server does not accept the credential.
         case unauthenticated = 16
     }
 
@@ -37,13 +42,16 @@ public struct CacheClientError: Error, Sendable, Hashable {
         case server
     }
 
+    /// What a caller switches on.
     public let code: Code
     /// For humans, in one line. Never contains a prompt, a response or a vector.
     public let message: String
     /// The field of the request that is at fault, by its name on the wire.
     public let field: String?
+    /// Where the fault was found.
     public let origin: Origin
 
+    /// Makes an error, as a stand-in for a client in tests may need to.
     public init(_ code: Code, _ message: String, field: String? = nil, origin: Origin = .client) {
         self.code = code
         self.message = message
@@ -53,6 +61,7 @@ public struct CacheClientError: Error, Sendable, Hashable {
 }
 
 extension CacheClientError: CustomStringConvertible {
+    /// Code and message.
     public var description: String { "\(self.code): \(self.message)" }
 }
 

@@ -4,6 +4,7 @@ import CacheModel
 
 /// How a ``CacheClient`` behaves.
 public struct ClientConfiguration: Sendable {
+    /// Where the server listens.
     public var address: ServerAddress
 
     /// Time that a call may take, with connecting and waiting for its turn. A call can name its own.
@@ -39,6 +40,7 @@ public struct ClientConfiguration: Sendable {
     /// What the server is told about who calls; at most 256 bytes of UTF-8.
     public var clientName = "cache-client-swift/\(ServiceVersion.current)"
 
+    /// Makes a configuration that differs from the defaults in nothing but the address.
     public init(_ address: ServerAddress = .local) {
         self.address = address
     }

@@ -4,6 +4,7 @@ import CacheModel
 
 /// What a store did.
 public struct StoreReceipt: Sendable, Hashable {
+    /// The entry, such as for its invalidation.
     public let entryID: CacheEntryID
     /// With the jitter that the cache adds.
     public let expiresAt: CacheInstant
@@ -25,6 +26,7 @@ public enum InvalidationTarget: Sendable, Hashable {
 
 /// What an invalidation removed, or would remove.
 public struct InvalidationReceipt: Sendable, Hashable {
+    /// Entries that were removed, or would be.
     public let count: Int
     /// Some of the entries' ids.
     public let sample: [CacheEntryID]
@@ -34,6 +36,7 @@ public struct InvalidationReceipt: Sendable, Hashable {
 
 /// The answer to a ping.
 public struct ServerPing: Sendable, Hashable {
+    /// The version of the service, not of the protocol.
     public let serverVersion: String
     /// From the call to its answer; the first of a client includes connecting.
     public let roundTrip: Duration

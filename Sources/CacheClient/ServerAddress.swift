@@ -14,6 +14,7 @@ public struct ServerAddress: Sendable, Hashable {
     /// 1…65,535.
     public let port: Int
 
+    /// Makes an address of parts that are known to be right; ``init(_:)`` checks a text.
     public init(host: String, port: Int = Self.defaultPort) {
         self.host = host
         self.port = port
@@ -64,6 +65,7 @@ public struct ServerAddress: Sendable, Hashable {
 }
 
 extension ServerAddress: CustomStringConvertible {
+    /// `host:port`, with brackets around an IPv6 address.
     public var description: String {
         self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
     }

@@ -6,25 +6,41 @@ import CacheModel
 public struct ServerStatistics: Sendable, Hashable {
     /// Of one cache.
     public struct Cache: Sendable, Hashable {
+        /// The cache's name.
         public let name: String
+        /// Entries stored now.
         public let entries: UInt64
+        /// Bytes of the responses stored now.
         public let responseBytes: UInt64
+        /// Lookups of a stored prompt that the memory answered.
         public let exactHitsL1: UInt64
+        /// Lookups of a stored prompt that the store answered.
         public let exactHitsStore: UInt64
+        /// Lookups answered by meaning that the memory answered.
         public let semanticHitsL1: UInt64
+        /// Lookups answered by meaning that the store answered.
         public let semanticHitsStore: UInt64
+        /// Misses because nothing was stored.
         public let missesNoEntry: UInt64
+        /// Misses in exact mode.
         public let missesNotStored: UInt64
+        /// Misses because nothing was close enough.
         public let missesBelowThreshold: UInt64
+        /// Misses because of the lookup's maximum age.
         public let missesTooOld: UInt64
+        /// Misses because the cache could not look.
         public let missesDegraded: UInt64
+        /// Entries stored, with those that replaced others.
         public let stores: UInt64
+        /// Entries removed by invalidation; not those that expired.
         public let invalidatedEntries: UInt64
 
+        /// All hits.
         public var hits: UInt64 {
             Self.sum(self.exactHitsL1, self.exactHitsStore, self.semanticHitsL1, self.semanticHitsStore)
         }
 
+        /// All misses.
         public var misses: UInt64 {
             Self.sum(
                 self.missesNoEntry, self.missesNotStored, self.missesBelowThreshold, self.missesTooOld,
@@ -46,13 +62,21 @@ public struct ServerStatistics: Sendable, Hashable {
         }
     }
 
+    /// By cache.
     public let caches: [Cache]
+    /// Time since the server started.
     public let uptime: Duration
+    /// Entries in memory.
     public let l1Entries: UInt64
+    /// Bytes that they take.
     public let l1Bytes: UInt64
+    /// Bytes of the vectors that are searched.
     public let indexBytes: UInt64
+    /// Texts embedded.
     public let embeddingsComputed: UInt64
+    /// Vectors remembered by their text.
     public let embeddingsCached: UInt64
+    /// Connections open now.
     public let connections: UInt64
     /// Provider, model, dimensions and revision.
     public let embedder: String

@@ -33,8 +33,8 @@ extension CacheEngine {
             result = .failure(error)
         }
         if !request.isDryRun {
-            // Also after a failure, whose outcome is not known for certain. All of the cache: memory can be read again.
-            self.memory.removeAll(of: route.partition.cache)
+            // Also after a failure, whose outcome is not known for certain.
+            self.forget(selector)
         }
         do throws(VectorStoreError) {
             let removed = try result.get()
@@ -42,6 +42,17 @@ extension CacheEngine {
             return InvalidateOutcome(count: removed.count, sample: removed.sample, isDryRun: request.isDryRun)
         } catch {
             throw CacheError(error)
+        }
+    }
+
+    /// What was answered by an entry that goes is found through it, and goes with it.
+    private func forget(_ selector: RemovalSelector) {
+        switch selector {
+        case .ids(let ids, _): for id in ids { self.memory.remove(id) }
+        case .entry(let id, _): self.memory.remove(id)
+        // The store does not name all that it removed; memory can be read again.
+        case .radius(_, _, let partition): self.memory.removeAll(of: partition.cache)
+        case .cache(let cache): self.memory.removeAll(of: cache)
         }
     }
 }

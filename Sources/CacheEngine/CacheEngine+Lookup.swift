@@ -42,9 +42,11 @@ extension CacheEngine {
         let threshold = route.policy.threshold(requested: request.similarityThreshold)
         let id = route.partition.entryID(of: request.prompt)
         let embedding = try self.given(request.embedding)
+        // With a vector of the caller's own the prompt alone does not decide what is near.
+        let memoryMode = request.embedding != nil && request.mode == .both ? .exact : request.mode
         if request.topK == 1,
             let found = self.remembered(
-                id, on: route, mode: request.mode, threshold: request.similarityThreshold,
+                id, on: route, mode: memoryMode, threshold: request.similarityThreshold,
                 maximumAge: request.maximumAge, at: now)
         {
             let match = LookupMatch(entry: found.item.entry, similarity: found.similarity)
@@ -52,54 +54,63 @@ extension CacheEngine {
         }
         // Before the store is read: what changes there from now on must not be undone here.
         let ticket = self.memory.ticket(in: route.partition)
+        var exact: CacheEntry?
         var isExactTooOld = false
-        if request.mode != .semantic, request.topK == 1 || request.mode == .exact {
-            if let entry = try await self.exact(id, on: route, at: now) {
-                self.memory.insert(entry, of: route.partition.cache, ticket: ticket)
-                isExactTooOld = request.maximumAge.map { now - entry.createdAt > $0 } ?? false
-                if !isExactTooOld {
-                    let match = LookupMatch(entry: entry, similarity: 1)
-                    return .hit(LookupHit(kind: .exact, tier: .store, matches: [match], at: now))
-                }
-            }
+        if request.mode != .semantic, let entry = try await self.exact(id, on: route, at: now) {
+            self.memory.insert(entry, of: route.partition.cache, ticket: ticket)
+            isExactTooOld = request.maximumAge.map { now - entry.createdAt > $0 } ?? false
+            if !isExactTooOld { exact = entry }
+        }
+        if let exact, request.topK == 1 || request.mode == .exact {
+            return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: now))
         }
         if request.mode == .exact {
             return .miss(LookupMiss(reason: isExactTooOld ? .tooOld : .notStored, similarityThreshold: threshold))
         }
         let vector = try await self.embedding(of: request.prompt, given: embedding, by: deadline)
+        return try await self.nearest(vector, request, exact: exact, on: route, ticket: ticket, threshold: threshold)
+    }
+
+    /// - Parameter exact: The entry of the prompt itself, if it is to lead.
+    private func nearest(
+        _ vector: Embedding, _ request: LookupRequest, exact: CacheEntry?, on route: Route, ticket: MemoryTier.Ticket,
+        threshold: Float
+    ) async throws(Trouble) -> LookupOutcome {
+        // Again: the embedding may have taken a while, in which entries expire and age.
+        let now = self.now
         let query = NearestQuery(
             embedding: vector, count: request.topK, threshold: threshold,
             createdAtOrAfter: request.maximumAge.map { now + (.zero - $0) })
-        return try await self.nearest(query, id: id, request, on: route, ticket: ticket, at: now)
-    }
-
-    private func nearest(
-        _ query: NearestQuery, id: EntryID, _ request: LookupRequest, on route: Route, ticket: MemoryTier.Ticket,
-        at now: Timestamp
-    ) async throws(Trouble) -> LookupOutcome {
         let result: NearestResult
         do throws(VectorStoreError) {
             result = try await self.store.nearest(query, in: route.partition, at: now)
         } catch {
+            self.troubles.note("store", error.code.rawValue)
             throw .degraded(.storeUnavailable)
+        }
+        if let exact, exact.expiresAt > now {
+            let others = result.matches.filter { $0.entry.id != exact.id }
+            let matches = ([LookupMatch(exact)] + others).prefix(request.topK)
+            return .hit(LookupHit(kind: .exact, tier: .store, matches: Array(matches), at: now))
         }
         guard let best = result.matches.first else {
             let reason: LookupMiss.Reason =
                 result.nearestMiss == nil ? .noEntry : result.isNearestMissTooOld ? .tooOld : .belowThreshold
-            return .miss(
-                LookupMiss(reason: reason, nearest: result.nearestMiss, similarityThreshold: query.threshold))
+            return .miss(LookupMiss(reason: reason, nearest: result.nearestMiss, similarityThreshold: threshold))
         }
-        let kind: LookupHit.Kind = best.entry.id == id && request.mode == .both ? .exact : .semantic
-        if kind == .semantic, request.mode == .both, request.topK == 1, request.maximumAge == nil {
+        // A vector of the caller's own says nothing of the prompt's: others would be answered by it.
+        if request.mode == .both, request.topK == 1, request.maximumAge == nil, request.embedding == nil {
+            let id = route.partition.entryID(of: request.prompt)
             self.memory.insert(best, for: id, of: route.partition.cache, ticket: ticket)
         }
-        return .hit(LookupHit(kind: kind, tier: .store, matches: result.matches, at: now))
+        return .hit(LookupHit(kind: .semantic, tier: .store, matches: result.matches, at: now))
     }
 
     private func exact(_ id: EntryID, on route: Route, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
         do throws(VectorStoreError) {
             return try await self.store.entry(id, in: route.partition, at: now)
         } catch {
+            self.troubles.note("store", error.code.rawValue)
             throw .degraded(.storeUnavailable)
         }
     }
@@ -120,6 +131,7 @@ extension CacheEngine {
         do throws(EmbedderError) {
             return try await self.pool.embed(prompt.text, by: deadline)
         } catch {
+            if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue) }
             switch error.code {
             case .overloaded: throw .degraded(.embedderOverloaded)
             case .failed: throw .degraded(.embedderFailed)
@@ -143,4 +155,9 @@ extension CacheEngine {
             return .miss(LookupMiss(reason: .degraded(degradation), similarityThreshold: threshold))
         }
     }
+}
+
+extension LookupMatch {
+    /// The entry of the prompt itself.
+    fileprivate init(_ exact: CacheEntry) { self.init(entry: exact, similarity: 1) }
 }

@@ -29,7 +29,7 @@ package final class CacheEngine: Sendable {
     package let memory: MemoryTier
     let store: any VectorStore
     let pool: EmbeddingPool
-    let logger: Logger
+    let troubles: TroubleLog
     let clock: @Sendable () -> Timestamp
     let random: @Sendable () -> Double
     private let policy: CachePolicy
@@ -51,7 +51,7 @@ package final class CacheEngine: Sendable {
         self.pool = pool
         self.memory = memory
         self.policy = policy
-        self.logger = logger
+        self.troubles = TroubleLog(logger)
         self.clock = clock
         self.random = random
     }

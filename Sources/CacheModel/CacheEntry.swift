@@ -96,3 +96,19 @@ package struct CacheEntry: Sendable, Equatable {
         self.expiresAt = expiresAt
     }
 }
+
+extension CacheEntry {
+    /// About what the entry takes in memory, bytes: its values and what holds them.
+    package var approximateBytes: Int {
+        let values = self.attributes.reduce(0) { sum, attribute in
+            switch attribute.value {
+            case .string(let text): sum + text.utf8.count
+            case .strings(let strings): strings.reduce(sum) { $0 + $1.utf8.count + 32 }
+            case .number, .boolean: sum
+            }
+        }
+        let names = self.attributes.reduce(0) { $0 + $1.name.utf8.count + 96 }
+        return 256 + self.response.count + self.contentType.utf8.count + (self.prompt?.text.utf8.count ?? 0) + values
+            + names
+    }
+}

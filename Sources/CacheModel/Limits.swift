@@ -15,6 +15,8 @@ package enum Limits {
     package static let maximumDecodedBytes = 16 << 20
     /// Calls in flight per connection; beyond it the connection is not read.
     package static let maximumCallsInFlight = 1024
+    /// Bytes of their requests; beyond it the connection is not read.
+    package static let maximumBytesInFlight = 32 << 20
     /// Open connections of one listener. Above it, a new one is closed at once.
     package static let maximumConnections = 10_000
     /// Connections that have not said hello yet, of one listener.
@@ -23,7 +25,8 @@ package enum Limits {
     package static let handshakeDeadline = Duration.seconds(5)
     /// Time in which a frame that was begun must be complete: a peer that drips bytes holds nothing for long.
     package static let frameDeadline = Duration.seconds(30)
-    /// Replies waiting to be written to a peer that does not read, bytes; above it the connection is not read either.
+    /// Replies waiting to be written to a peer that does not read, bytes; above it the connection is not read either, and
+    /// above four times as much a hit is answered with an error instead.
     package static let maximumUnwrittenBytes = 8 << 20
     /// Time in which a peer that does not read must take some of what is waiting for it.
     package static let writeDeadline = Duration.seconds(30)
@@ -75,7 +78,8 @@ package enum Limits {
 
     // MARK: Memory and queues
 
-    /// Texts waiting for the embedder. At 1 ms each it is what a caller's deadline can bear.
+    /// Texts waiting for the embedder. At 1 ms for a short one it is what a caller's deadline can bear; a long one takes up
+    /// to 17 ms.
     package static let embeddingQueue = 4096
     /// Texts of one batch. Beyond it a batch gains nothing and the first of it waits longer.
     package static let embeddingBatch = 16
@@ -86,7 +90,7 @@ package enum Limits {
     /// Changes committed together.
     package static let storeBatch = 512
     /// Reads waiting for the store's threads.
-    package static let storeReadQueue = 16_384
+    package static let storeReadQueue = 4096
     /// Partitions remembered per connection, so that their digest is not computed for each call.
     package static let rememberedPartitions = 64
     /// Caches with counters of their own; the rest share one.

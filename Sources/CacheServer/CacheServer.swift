@@ -99,8 +99,8 @@ package final class CacheServer: Sendable {
             _ = self.connections.withLock { $0.removeValue(forKey: id) }
         }
         let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
-        self.connections.withLock { $0[id] = bound }
         try channel.pipeline.syncOperations.addHandler(handler)
+        self.connections.withLock { $0[id] = bound }
         guard !isFull, !areStrangersTooMany else {
             self.logger.debug("too many connections; closing the newest")
             // Closed by `handlerRemoved`, which also takes it out of the counts.

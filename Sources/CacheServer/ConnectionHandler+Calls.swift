@@ -5,19 +5,22 @@ import CacheWire
 import NIOCore
 
 extension ConnectionHandler {
-    func callReceived(_ call: Call) throws(WireError) {
+    func callReceived(_ call: Call, bytes: Int) throws(WireError) {
         switch self.state.call(call.id) {
         case .closeWithError(let error): throw error
         case .refuse(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
         case .start(let serial):
             switch call.request {
             case .failure(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
-            case .success(let request): self.start(request, id: call.id, serial: serial, deadline: call.deadline)
+            case .success(let request):
+                self.start(request, id: call.id, serial: serial, bytes: bytes, deadline: call.deadline)
             }
         }
     }
 
-    private func start(_ request: ServiceRequest, id: UInt64, serial: UInt64, deadline: Duration?) {
+    private func start(
+        _ request: ServiceRequest, id: UInt64, serial: UInt64, bytes: Int, deadline: Duration?
+    ) {
         guard let context = self.context, let scope = self.scope, let executor = self.executor else { return }
         let allowed = min(deadline ?? Limits.defaultDeadline, Limits.maximumDeadline)
         let instant = ContinuousClock.now + allowed
@@ -37,14 +40,16 @@ extension ConnectionHandler {
             } catch {
                 result = .failure(error)
             }
-            bound.value.finish(id, serial: serial, result)
+            bound.value.finish(id, serial: serial, bytes: bytes, result)
         }
-        self.state.started(id, serial: serial, Work(task: task, deadline: timer))
+        self.state.started(id, serial: serial, bytes: bytes, Work(task: task, deadline: timer))
     }
 
-    private func finish(_ id: UInt64, serial: UInt64, _ result: Result<ServiceResponse, CacheError>) {
+    private func finish(
+        _ id: UInt64, serial: UInt64, bytes: Int, _ result: Result<ServiceResponse, CacheError>
+    ) {
         self.answer(id, serial: serial, result)
-        switch self.state.ended() {
+        switch self.state.ended(bytes: bytes) {
         case .none: break
         case .resumeReading: self.resumeReading()
         case .close: self.closeAfterFlush()
@@ -58,6 +63,10 @@ extension ConnectionHandler {
         guard let work = self.state.answer(id, serial: serial) else { return }
         work.deadline.cancel()
         work.task.cancel()
+        var result = result
+        if case .success(.lookup(.hit)) = result, self.isOverfull {
+            result = .failure(CacheError(.resourceExhausted, "too many replies wait to be read; read them first"))
+        }
         self.send(.reply(Reply(id: id, result: result)))
     }
 }

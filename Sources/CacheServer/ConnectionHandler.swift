@@ -14,7 +14,7 @@ import NIOCore
 final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     /// Replies that are collected into one write, bytes. Beyond it they are handed to the channel, which says when they
     /// are too many.
-    private static let writeBytes = Limits.maximumUnwrittenBytes / 16
+    static let writeBytes = Limits.maximumUnwrittenBytes / 16
 
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = Never
@@ -28,9 +28,9 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     let dispatcher: Dispatcher
     let logger: Logger
     private let authenticator: any Authenticator
-    private let limits: ConnectionLimits
+    let limits: ConnectionLimits
     private let decoder = ClientMessageDecoder()
-    private let encoder = ServerMessageEncoder()
+    let encoder = ServerMessageEncoder()
     private var reader: FrameReader
     private var fastLane: FastLane
     private(set) var scope: TenantScope?
@@ -39,15 +39,16 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     var executor: EventLoopTaskExecutor?
     private let outcome: (ConnectionOutcome) -> Void
 
-    private var outbound = ByteBuffer()
-    private var isReading = false
-    private var isProcessing = false
-    private var isFlushScheduled = false
+    var outbound = ByteBuffer()
+    private(set) var isReading = false
+    private(set) var isProcessing = false
+    var isFlushScheduled = false
+    var isClosing = false
     private var isReadPending = false
     private var framesRead: UInt64 = 0
     private var handshakeDeadline: Scheduled<Void>?
     private var frameDeadline: Scheduled<Void>?
-    private var writeDeadline: Scheduled<Void>?
+    var writeDeadline: Scheduled<Void>?
 
     /// - Parameter outcome: Told when the peer said hello and when the connection is gone.
     init(
@@ -189,7 +190,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         }
         switch result {
         case .some(.none): break
-        case .some(.some(.success(let message))): try self.messageReceived(message)
+        case .some(.some(.success(let message))): try self.messageReceived(message, bytes: body.count)
         case .some(.some(.failure(let fault))): try self.undecodable(fault)
         case .none:
             try self.undecodable(
@@ -203,10 +204,10 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         self.send(.reply(Reply(id: 0, result: .failure(CacheError(.invalidArgument, fault.message)))))
     }
 
-    private func messageReceived(_ message: ClientMessage) throws(WireError) {
+    private func messageReceived(_ message: ClientMessage, bytes: Int) throws(WireError) {
         switch message {
         case .hello(let hello): try self.helloReceived(hello)
-        case .call(let call): try self.callReceived(call)
+        case .call(let call): try self.callReceived(call, bytes: bytes)
         case .cancel(let id):
             guard !self.state.isAwaitingHello else {
                 throw WireError(.unexpectedMessage, "a cancel before hello")
@@ -233,45 +234,6 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
                         version: version, serverVersion: ServiceVersion.current,
                         embeddingDimensions: UInt32(self.dispatcher.engine.dimensions))))
         }
-    }
-
-    // MARK: Writing
-
-    func send(_ message: ServerMessage) {
-        guard let context = self.context else { return }
-        self.encoder.write(message, into: &self.outbound)
-        // Whoever reads or processes flushes at its end.
-        guard !self.isReading, !self.isProcessing else { return }
-        if self.outbound.readableBytes >= Self.writeBytes { return self.flush(context) }
-        guard !self.isFlushScheduled else { return }
-        // Replies that become ready in the same turn of the loop leave in one write.
-        self.isFlushScheduled = true
-        context.eventLoop.assumeIsolated().execute {
-            self.isFlushScheduled = false
-            if let context = self.context { self.flush(context) }
-        }
-    }
-
-    private func flush(_ context: ChannelHandlerContext) {
-        guard self.outbound.readableBytes > 0 else { return }
-        context.writeAndFlush(self.wrapOutboundOut(self.outbound), promise: nil)
-        // A large one is not kept for the small ones that follow.
-        if self.outbound.capacity > 1 << 20 { self.outbound = ByteBuffer() } else { self.outbound.clear() }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
-            self.writeDeadline?.cancel()
-            self.writeDeadline = nil
-            self.resumeReading()
-        } else if self.writeDeadline == nil {
-            let deadline = TimeAmount(self.limits.writeDeadline)
-            self.writeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
-                self.logger.debug("peer does not read its replies; closing")
-                self.context?.close(promise: nil)
-            }
-        }
-        context.fireChannelWritabilityChanged()
     }
 
     func resumeReading() {
@@ -305,15 +267,5 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         let code: CacheError.Code = error.code == .unsupportedVersion ? .failedPrecondition : .invalidArgument
         self.send(.reply(Reply(id: 0, result: .failure(CacheError(code, error.message)))))
         self.closeAfterFlush()
-    }
-
-    func closeAfterFlush() {
-        guard let context = self.context else { return }
-        for work in self.state.closed() {
-            work.deadline.cancel()
-            work.task.cancel()
-        }
-        self.flush(context)
-        context.close(promise: nil)
     }
 }

@@ -41,17 +41,27 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     private var lastSerial: UInt64 = 0
     /// Calls that take up a slot: those above, and answered ones (late, given up) whose work has not ended yet.
     private var inFlight = 0
+    /// Bytes of their requests.
+    private var bytesInFlight = 0
     private let maximumInFlight: Int
+    private let maximumBytesInFlight: Int
 
-    init(maximumInFlight: Int) { self.maximumInFlight = maximumInFlight }
+    init(maximumInFlight: Int, maximumBytesInFlight: Int = Limits.maximumBytesInFlight) {
+        self.maximumInFlight = maximumInFlight
+        self.maximumBytesInFlight = maximumBytesInFlight
+    }
 
     /// Whether another message may be looked at.
     var canAccept: Bool {
         switch self.state {
         case .awaitingHello: true
-        case .open, .draining: self.inFlight < self.maximumInFlight
+        case .open, .draining: !self.isFull
         case .closed: false
         }
+    }
+
+    private var isFull: Bool {
+        self.inFlight >= self.maximumInFlight || self.bytesInFlight >= self.maximumBytesInFlight
     }
 
     var isAwaitingHello: Bool { self.state == .awaitingHello }
@@ -91,9 +101,11 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         }
     }
 
-    mutating func started(_ id: UInt64, serial: UInt64, _ work: Work) {
+    /// - Parameter bytes: Of the request.
+    mutating func started(_ id: UInt64, serial: UInt64, bytes: Int = 0, _ work: Work) {
         self.calls[id] = (serial, work)
         self.inFlight += 1
+        self.bytesInFlight += bytes
     }
 
     /// A call is answered, by whatever comes first: its work, its deadline, its cancellation.
@@ -107,9 +119,12 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     }
 
     /// The work of a call has ended, answered or not.
-    mutating func ended() -> EndAction {
-        let wasFull = self.inFlight == self.maximumInFlight
+    ///
+    /// - Parameter bytes: As it was started with.
+    mutating func ended(bytes: Int = 0) -> EndAction {
+        let wasFull = self.isFull
         self.inFlight -= 1
+        self.bytesInFlight -= bytes
         switch self.state {
         case .open: return wasFull ? .resumeReading : .none
         // Also when stopping: what waits is refused, and a cancel may be among it.

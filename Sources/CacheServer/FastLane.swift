@@ -65,8 +65,8 @@ struct FastLane {
             let prepared = found.item.attachment as? PreparedMatch
         else { return false }
         outbound.writeHit(
-            id: call.pointee.id, kind: found.kind, entry: found.item.entry, prepared: prepared,
-            similarity: found.similarity, at: now)
+            id: call.pointee.id, kind: found.kind, prepared: prepared, similarity: found.similarity,
+            at: now)
         route.counters.countHit(found.kind, .l1)
         return true
     }

@@ -4,11 +4,13 @@ import CCacheProto
 package import CacheModel
 package import NIOCore
 
-/// The part of a hit's wire form that does not change from one hit to the next: packed once, when the entry comes into
-/// memory.
-package struct PreparedMatch: Sendable {
+/// An entry in memory as the fast lane writes it. What does not change from one hit to the next is packed once, when the
+/// entry comes into memory.
+package final class PreparedMatch: Sendable {
     /// Fields of `Match` without similarity, response and age.
     let head: [UInt8]
+    let response: [UInt8]
+    let createdAt: Timestamp
 
     package init(_ entry: CacheEntry) {
         let arena = ProtobufArena(limit: 4 * Limits.maximumFrameBytes)
@@ -16,9 +18,9 @@ package struct PreparedMatch: Sendable {
         var buffer = ByteBuffer()
         buffer.writePacked(UnsafeRawPointer(packed))
         self.head = Array(buffer.readableBytesView)
+        self.response = entry.response
+        self.createdAt = entry.createdAt
     }
-
-    package var bytes: Int { self.head.count }
 }
 
 extension ByteBuffer {
@@ -26,11 +28,10 @@ extension ByteBuffer {
     ///
     /// By hand because it is the whole of the fast lane's output: one pass, no structures.
     package mutating func writeHit(
-        id: UInt64, kind: LookupHit.Kind, entry: CacheEntry, prepared: PreparedMatch, similarity: Float,
-        at now: Timestamp
+        id: UInt64, kind: LookupHit.Kind, prepared: PreparedMatch, similarity: Float, at now: Timestamp
     ) {
-        let age = entry.ageMilliseconds(at: now)
-        let responseBytes = entry.response.count
+        let age = now.ageMilliseconds(since: prepared.createdAt)
+        let responseBytes = prepared.response.count
         let matchBytes =
             prepared.head.count + 5 + 1 + varintBytes(UInt64(responseBytes)) + responseBytes
             + (age == 0 ? 0 : 1 + varintBytes(age))
@@ -59,7 +60,7 @@ extension ByteBuffer {
             out.littleEndian(similarity.bitPattern)
             out.byte(Tag.matchResponse)
             out.varint(UInt64(responseBytes))
-            out.copy(entry.response)
+            out.copy(prepared.response)
             if age != 0 {
                 out.byte(Tag.matchAge)
                 out.varint(age)

@@ -116,7 +116,7 @@ extension MessageBuilder {
         let packed = self.matchHead(match.entry)
         packed.pointee.similarity = match.similarity
         packed.pointee.response = self.bytes(match.entry.response)
-        packed.pointee.age_ms = match.entry.ageMilliseconds(at: now)
+        packed.pointee.age_ms = now.ageMilliseconds(since: match.entry.createdAt)
         return packed
     }
 
@@ -185,9 +185,7 @@ extension MessageBuilder {
     }
 }
 
-extension CacheEntry {
-    /// Milliseconds since the entry was stored; 0 if the clock has been set back since.
-    func ageMilliseconds(at now: Timestamp) -> UInt64 {
-        UInt64(clamping: (now - self.createdAt).wholeMilliseconds)
-    }
+extension Timestamp {
+    /// Milliseconds since an earlier moment; 0 if the clock has been set back since.
+    func ageMilliseconds(since earlier: Timestamp) -> UInt64 { UInt64(clamping: (self - earlier).wholeMilliseconds) }
 }

@@ -57,14 +57,16 @@ final class DatabaseFile: Sendable {
         configuration.busyMode = .timeout(5)
         configuration.label = "store"
         configuration.prepareDatabase { database in
-            // KiB; pages of the three indexes that random ids touch.
+            // Bytes, of a new file: three entries of common size fit into a page, of 4096 only one would.
+            try database.execute(sql: "PRAGMA page_size = 8192")
+            // KiB; random ids touch pages all over the indexes.
             try database.execute(sql: "PRAGMA cache_size = \(database.configuration.readonly ? -4096 : -32768)")
         }
         let pool = try DatabasePool(path: path, configuration: configuration)
         try pool.writeWithoutTransaction { database in
             // The pool has set NORMAL, with which the last commits could be lost with the power.
             try database.execute(sql: "PRAGMA synchronous = FULL")
-            // Pages; a checkpoint moves them into the main file, and costs more the more often it comes.
+            // Pages; a checkpoint moves them into the main file, and pages that change often are moved less often.
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 8192")
             try database.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
             try Self.prepareSchema(database, path: path)

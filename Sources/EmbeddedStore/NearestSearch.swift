@@ -46,7 +46,13 @@ struct NearestSearch {
         /// Whether a row was not there.
         var isOutdated = false
 
-        init(count: Int) { self.count = count }
+        /// The vector being looked at.
+        var vector: [Float]
+
+        init(count: Int, dimensions: Int) {
+            self.count = count
+            self.vector = [Float](repeating: 0, count: dimensions)
+        }
 
         mutating func insert(_ scored: Scored) {
             if self.best.count == self.count {
@@ -82,7 +88,7 @@ struct NearestSearch {
     }
 
     private func rank(_ hits: [PartitionIndex.Candidate], in database: Database) throws -> Ranking {
-        var ranking = Ranking(count: self.query.count)
+        var ranking = Ranking(count: self.query.count, dimensions: self.partition.dimensions)
         // The likeliest first, so that the rest can be ruled out without reading them.
         for hit in hits.sorted(by: { $0.upperBound > $1.upperBound }) {
             if ranking.excludes(hit.upperBound) { break }
@@ -92,12 +98,11 @@ struct NearestSearch {
     }
 
     private func score(_ hit: PartitionIndex.Candidate, into ranking: inout Ranking, in database: Database) throws {
-        var vector = [Float](repeating: 0, count: self.partition.dimensions)
-        guard let createdAt = try EntryRows.vector(of: hit.row, into: &vector, in: database) else {
+        guard let createdAt = try EntryRows.vector(of: hit.row, into: &ranking.vector, in: database) else {
             ranking.isOutdated = true
             return
         }
-        let similarity = Similarity.of(self.query.embedding.values, vector)
+        let similarity = Similarity.of(self.query.embedding.values, ranking.vector)
         let scored = Scored(row: hit.row, id: hit.id, similarity: similarity, createdAt: createdAt)
         if similarity < self.query.threshold {
             if ranking.nearestBelow.map(scored.precedes) ?? true { ranking.nearestBelow = scored }

@@ -8,10 +8,10 @@ import Synchronization
 
 /// The one thread that changes the store.
 ///
-/// It takes what changes are waiting, applies them in one transaction, commits it with one sync of the disk, lets memory
-/// follow, and only then answers the callers. So no reader meets an entry whose commit failed, memory is never ahead
-/// of the file, and removals are in line with puts. If the commit fails, every caller of the batch learns it and both
-/// file and memory are as before.
+/// It takes what changes are waiting, applies them in one transaction, commits it with one sync of the disk, lets
+/// memory follow, and only then answers the callers. So no reader meets an entry whose commit failed, memory is never
+/// ahead of the file, and removals are in line with puts. If the commit fails, every caller of the batch learns it and
+/// both file and memory are as before.
 final class StoreWriter: @unchecked Sendable {
     // `@unchecked`: `tables` belongs to the writer's thread alone, from `run` on.
 

@@ -20,6 +20,12 @@ package final class LocalEmbedder: Embedder {
     package init(files: ModelFiles, precision: MiniLMEncoder.Precision, threads: Int) throws(ModelError) {
         self.tokenizer = try WordPieceTokenizer(vocabularyFile: files.vocabulary)
         self.encoder = try MiniLMEncoder(modelFile: files.weights, precision: precision)
+        guard self.tokenizer.vocabularyCount == self.encoder.vocabularySize else {
+            throw ModelError(
+                .unsupported,
+                "\(files.vocabulary) has \(self.tokenizer.vocabularyCount) tokens, the model has "
+                    + "\(self.encoder.vocabularySize): they are not of one model")
+        }
         self.concurrency = threads
         self.threads = WorkerThreads(count: threads, maximumQueued: 2 * threads)
         self.workspaces = BlockingQueue(limit: threads)

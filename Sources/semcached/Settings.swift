@@ -66,6 +66,9 @@ struct Settings {
     }
 
     private func check() throws {
+        guard self.policy.similarityThreshold >= self.policy.similarityFloor else {
+            throw SettingsError("cache.similarity_threshold is below cache.similarity_floor")
+        }
         guard self.policy.timeToLive <= self.policy.maximumTimeToLive else {
             throw SettingsError("cache.ttl is longer than cache.maximum_ttl")
         }

@@ -16,6 +16,7 @@ struct SettingsSource {
     /// - Throws: ``SettingsError`` for an unknown key and a file that cannot be read.
     init(arguments: [String: String], environment: [String: String], file: String?) async throws {
         for key in arguments.keys { try Self.check(key, of: "the command line") }
+        try Self.check(environment: environment)
         let flags = arguments.map { (AbsoluteConfigKey($0.key.split(separator: ".").map(String.init)), $0.value) }
         var providers: [any ConfigProvider] = [
             InMemoryProvider(
@@ -113,11 +114,26 @@ struct SettingsSource {
         for (section, value) in mapping {
             let name = section.string ?? "?"
             guard let entries = value.mapping else {
-                keys.append(name)
+                // A section without entries is an empty one.
+                if value.scalar?.string.isEmpty == false { keys.append(name) }
                 continue
             }
-            keys += entries.map { "\(name).\($0.key.string ?? "?")" }
+            for (key, value) in entries {
+                keys.append("\(name).\(key.string ?? "?")")
+                guard value.scalar != nil else {
+                    throw SettingsError("\(path): \(keys[keys.count - 1]) must be a single value")
+                }
+            }
         }
         return keys
+    }
+
+    /// Refuses a variable that is meant for this service and names no setting.
+    private static func check(environment: [String: String]) throws {
+        let known = Set(Settings.keys.map { "SEMCACHED_" + $0.replacing(".", with: "_").uppercased() })
+        let sections = Set(Settings.keys.map { "SEMCACHED_" + $0.prefix { $0 != "." }.uppercased() + "_" })
+        for name in environment.keys where sections.contains(where: { name.hasPrefix($0) }) && !known.contains(name) {
+            throw SettingsError("the environment has \(name), which names no setting")
+        }
     }
 }

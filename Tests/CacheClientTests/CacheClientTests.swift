@@ -72,8 +72,11 @@ struct CacheClientTests {
     @Test func `a call that the server never answers ends by its deadline, and the server is told`() async throws {
         try await ScriptedServer.withServer { server in
             let client = CacheClient(ClientConfiguration(server))
-            async let error = failure { try await client.ping(timeout: .milliseconds(30)) }
+            async let first = client.ping()
             let peer = try await server.welcomePeer()
+            peer.answer(try await peer.call())
+            _ = try await first
+            async let error = failure { try await client.ping(timeout: .milliseconds(500)) }
             let call = try await peer.call()
             #expect(try await peer.cancelledID() == call.id)
             #expect(await error?.code == .deadlineExceeded)

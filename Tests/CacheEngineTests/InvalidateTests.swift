@@ -106,6 +106,16 @@ import Testing
         #expect(try await self.fixture.lookup(self.question).text == "fresh")
     }
 
+    @Test func `removing one entry leaves what memory knows of the others`() async throws {
+        _ = try await self.warm()
+        let other = try await self.fixture.store("quite another matter", "kept").id
+        for _ in 0..<2 { _ = try await self.fixture.lookup("quite another matter") }
+        for _ in 0..<2 { #expect(try await self.fixture.lookup(self.question).hit != nil) }
+        try await self.fixture.invalidate(.ids([other]))
+        #expect(try await self.fixture.lookup(self.question).hit?.tier == .l1)
+        #expect(try await self.fixture.lookup("quite another matter").hit == nil)
+    }
+
     @Test func `a removal that failed still empties memory`() async throws {
         _ = try await self.warm()
         self.fixture.store.hook { performed, phase in

@@ -116,6 +116,27 @@ import Testing
         #expect(hit.matches.map { String(decoding: $0.entry.response, as: UTF8.self) } == ["exact", "near"])
     }
 
+    @Test func `top_k has the exact entry first, also if its vector is the caller's own and far away`() async throws {
+        let far = HashingEmbedder.embedding(of: "words unlike").values
+        _ = try await self.fixture.engine.store(
+            StoreRequest(cache: "c", prompt: CanonicalPrompt(self.question), response: [1], embedding: far),
+            scope: self.fixture.scope, by: .now + .seconds(30))
+        try await self.fixture.store(self.paraphrase, "near")
+        let hit = try #require(try await self.fixture.lookup(self.question, topK: 2).hit)
+        #expect(hit.kind == .exact && hit.matches.map { $0.similarity == 1 } == [true, false])
+    }
+
+    @Test func `an entry that expires while the prompt is embedded is not served`() async throws {
+        let embedder = ControlledEmbedder(isHeld: { $0 == self.paraphrase })
+        let fixture = EngineFixture(embedder: embedder)
+        try await fixture.store(self.question, "so", ttl: .seconds(3))
+        async let late = fixture.lookup(self.paraphrase)
+        let held = await embedder.nextHeld()
+        fixture.clock.advance(by: .seconds(16))
+        held.succeed()
+        #expect(try await late.hit == nil)
+    }
+
     @Test func `a given embedding is checked, normalised and spares the embedder`() async throws {
         let controlled = EngineFixture(embedder: ControlledEmbedder())
         var vector = HashingEmbedder.embedding(of: self.question).values.map { $0 * 7 }
@@ -131,6 +152,20 @@ import Testing
         await #expect { _ = try await controlled.lookup("x", embedding: vector) } throws: {
             ($0 as? CacheError)?.code == .invalidArgument
         }
+    }
+
+    @Test func `what a given embedding found is not remembered as the prompt's own answer`() async throws {
+        try await self.fixture.store(self.question, "so")
+        let near = HashingEmbedder.embedding(of: self.question).values
+        for _ in 0..<2 {
+            let hit = try #require(try await self.fixture.lookup("words unlike", embedding: near).hit)
+            #expect(hit.kind == .semantic && hit.tier == .store)
+        }
+        #expect(try await self.fixture.lookup("words unlike").hit == nil)
+        // Nor the other way round.
+        for _ in 0..<2 { #expect(try await self.fixture.lookup(self.paraphrase).hit != nil) }
+        let far = HashingEmbedder.embedding(of: "words unlike").values
+        #expect(try await self.fixture.lookup(self.paraphrase, embedding: far).hit == nil)
     }
 
     @Test func `times to live are the request's, capped, and vary by the jitter`() async throws {

@@ -113,6 +113,23 @@ import Testing
         #expect(machine.ended() == .none)
     }
 
+    @Test func `a connection whose requests take too many bytes is full until one of them has ended`() {
+        var machine = Machine(maximumInFlight: 100, maximumBytesInFlight: 1000)
+        _ = machine.hello(Self.hello())
+        for (id, bytes) in [(1, 999), (2, 500)] as [(UInt64, Int)] {
+            #expect(machine.canAccept == true)
+            guard case .start(let serial) = machine.call(id) else {
+                Issue.record("not let in")
+                return
+            }
+            machine.started(id, serial: serial, bytes: bytes, "a")
+        }
+        #expect(machine.canAccept == false)
+        #expect(machine.ended(bytes: 999) == .resumeReading)
+        #expect(machine.canAccept == true)
+        #expect(machine.ended(bytes: 500) == .none)
+    }
+
     @Test func `a draining connection refuses calls and ends with the last of those it has`() {
         var machine = Self.open(5)
         _ = Self.begin(1, "a", &machine)

@@ -179,6 +179,41 @@ import Testing
         }
     }
 
+    @Test func `answers that the store gave are withheld from a peer that does not read`() async throws {
+        try await TestServer.run { server in
+            let client = try await server.open(receiveBufferBytes: 64 << 10)
+            try await client.store(store("a long story", String(repeating: "x", count: 512 << 10)))
+            try await client.stopReading()
+            // Two matches are asked for: memory has no answer to that. All in one packet, so that all are in flight
+            // before the first answer is written.
+            var calls: [UInt8] = []
+            for id in 1...1000 as ClosedRange<UInt64> {
+                calls += ProtobufBytes.lookup(id: id, .asking("a long story").varint(5, 2)).frame
+            }
+            try await client.send(bytes: calls)
+            let other = try await server.open()
+            var hits: UInt64 = 0
+            repeat {
+                guard case .success(.stats(let found)) = try await other.ask(.stats(cache: nil)) else { break }
+                hits = found.caches.first?.exactHitsStore ?? 0
+            } while hits < 900
+            try await client.startReading()
+            var answered: Set<UInt64> = []
+            var withheld = 0
+            for _ in 1...1000 {
+                let reply = try await client.nextReply()
+                answered.insert(reply.id)
+                guard let error = reply.error else { continue }
+                #expect(error.code == .resourceExhausted)
+                withheld += 1
+            }
+            #expect(answered.count == 1000)
+            // 500 MiB were asked for.
+            #expect(withheld > 800 && withheld < 1000)
+            #expect(try await client.ask(.ping) == .success(serverVersion))
+        }
+    }
+
     @Test func `a peer that reads gets all of what it asked for at once`() async throws {
         try await TestServer.run { server in
             let client = try await server.open()

@@ -13,7 +13,7 @@ import Testing
         // Not at the start of the buffer: replies are written one behind the other.
         var buffer = ByteBuffer(bytes: [1, 2, 3])
         buffer.writeHit(
-            id: id, kind: kind, entry: entry, prepared: PreparedMatch(entry), similarity: similarity, at: now)
+            id: id, kind: kind, prepared: PreparedMatch(entry), similarity: similarity, at: now)
         buffer.moveReaderIndex(forwardBy: 3)
         return Encoded.body(&buffer)
     }

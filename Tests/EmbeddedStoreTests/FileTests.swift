@@ -165,8 +165,8 @@ import Testing
         try await self.fill(300)
         let data = try Data(contentsOf: URL(filePath: self.folder.file))
         for share in [0.2, 0.5, 0.9] {
-            let pages = Int(Double(data.count / 4096) * share)
-            try data.prefix(pages * 4096).write(to: URL(filePath: self.folder.file))
+            let pages = Int(Double(data.count / 8192) * share)
+            try data.prefix(pages * 8192).write(to: URL(filePath: self.folder.file))
             let refusal = try self.refusal()
             #expect(refusal.code == .corrupt && refusal.message.contains(self.folder.file))
         }
@@ -175,9 +175,9 @@ import Testing
     @Test func `a file with pages overwritten is refused as damaged`() async throws {
         try await self.fill(300)
         let data = try Data(contentsOf: URL(filePath: self.folder.file))
-        for page in [2, 7, data.count / 4096 / 2] {
+        for page in [2, data.count / 8192 / 3, data.count / 8192 / 2] {
             var damaged = data
-            damaged.replaceSubrange(page * 4096..<(page + 1) * 4096, with: Data(repeating: 0xa5, count: 4096))
+            damaged.replaceSubrange(page * 8192..<(page + 1) * 8192, with: Data(repeating: 0xa5, count: 8192))
             try damaged.write(to: URL(filePath: self.folder.file))
             let refusal = try self.refusal()
             #expect(refusal.code == .corrupt && refusal.message.contains(self.folder.file), "page \(page)")

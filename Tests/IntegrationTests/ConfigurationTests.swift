@@ -29,6 +29,10 @@ import Testing
         ("cache:\n  ttl: soon\n", "cache.ttl is \"soon\""),
         ("cache:\n  ttl: 31d\n", "cache.ttl is longer than cache.maximum_ttl"),
         ("cache:\n  similarity_threshold: nan\n", "cache.similarity_threshold"),
+        ("cache:\n  similarity_threshold: 0.4\n", "cache.similarity_floor"),
+        ("server:\n  port: [7071]\n", "server.port must be a single value"),
+        ("server:\n  port:\n    value: 7071\n", "server.port must be a single value"),
+        ("server: 7071\n", "unknown key server"),
         ("- 1\n", "must be a mapping"),
         ("server: [\n", "no valid YAML"),
         ("server:\n  host: 0.0.0.0\n", "loopback"),
@@ -46,6 +50,12 @@ import Testing
         #expect(try await self.check([], file: file, environment: ["SEMCACHED_LOG_LEVEL": "debug"]).status == 0)
         #expect(
             try await self.check(["--log-level", "info"], environment: ["SEMCACHED_LOG_LEVEL": "nonsense"]).status == 0)
+    }
+
+    @Test func `a misspelt variable is refused`() async throws {
+        let result = try await self.check([], environment: ["SEMCACHED_CACHE_SIMILARITY_TRESHOLD": "0.99"])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("SEMCACHED_CACHE_SIMILARITY_TRESHOLD"))
     }
 
     @Test func `a missing model is an error that says how to get it`() async throws {

@@ -13,14 +13,21 @@ package final class MemoryTier: Sendable {
         package let entry: CacheEntry
         package let cache: CacheScope
         /// What the transport wants to keep with it.
-        package let attachment: any Sendable
+        package let attachment: any AnyObject & Sendable
 
-        init(entry: CacheEntry, cache: CacheScope, attachment: any Sendable) {
+        fileprivate let weight: Int
+
+        init(entry: CacheEntry, cache: CacheScope, attachment: any AnyObject & Sendable) {
             self.entry = entry
             self.cache = cache
             self.attachment = attachment
+            // What the transport keeps is at most the entry again, but for the response, which both share.
+            self.weight = 256 + 2 * entry.approximateBytes - entry.response.count
         }
     }
+
+    /// For a transport that keeps nothing.
+    private final class Nothing: Sendable {}
 
     /// An answer.
     package struct Found: Sendable {
@@ -60,13 +67,14 @@ package final class MemoryTier: Sendable {
     }
 
     private let shards: [LockedShard]
-    private let attach: @Sendable (CacheEntry) -> any Sendable
+    private let attach: @Sendable (CacheEntry) -> any AnyObject & Sendable
     private let largestItem: Int
 
     /// - Parameters:
     ///   - limit: Bytes, of all items together.
     ///   - attach: Makes what the transport keeps with an entry; called once per entry, outside the locks.
-    package init(limit: Int, attach: @escaping @Sendable (CacheEntry) -> any Sendable = { _ in () }) {
+    package init(limit: Int, attach: @escaping @Sendable (CacheEntry) -> any AnyObject & Sendable = { _ in Nothing() })
+    {
         let count = 16
         self.shards = (0..<count).map { _ in LockedShard(limit: limit / count) }
         self.attach = attach
@@ -168,8 +176,7 @@ package final class MemoryTier: Sendable {
     private static func weight(_ slot: Slot) -> Int {
         // About what the dictionary's slot and the objects' headers take.
         guard case .entry(let item) = slot else { return 96 }
-        return 512 + item.entry.response.count + item.entry.attributes.count * 64 + item.entry.contentType.utf8.count
-            + (item.entry.prompt?.text.utf8.count ?? 0)
+        return item.weight
     }
 
     private func generation(of partition: Partition) -> UInt64 {

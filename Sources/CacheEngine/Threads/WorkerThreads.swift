@@ -2,6 +2,7 @@
 
 import DequeModule
 import Glibc
+import Synchronization
 
 /// Threads of their own for work that computes or blocks: never an event loop's, never the cooperative pool's.
 ///
@@ -32,12 +33,27 @@ package final class WorkerThreads: Sendable {
 
     /// Runs work on one of the threads and returns what it returns.
     ///
-    /// - Returns: `nil` if the queue is full or the threads have stopped.
+    /// - Returns: `nil` if the queue is full, the threads have stopped, or the task was cancelled before the work began:
+    ///   what nobody waits for any more must not hold up the rest.
     package func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value? {
-        await withCheckedContinuation { continuation in
-            let isQueued = self.submit { continuation.resume(returning: work()) }
-            if !isQueued { continuation.resume(returning: nil) }
+        let cancellation = Cancellation()
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isQueued = self.submit {
+                    continuation.resume(returning: cancellation.isCancelled ? nil : work())
+                }
+                if !isQueued { continuation.resume(returning: nil) }
+            }
+        } onCancel: {
+            cancellation.cancel()
         }
+    }
+
+    private final class Cancellation: Sendable {
+        private let flag = Atomic<Bool>(false)
+
+        var isCancelled: Bool { self.flag.load(ordering: .relaxed) }
+        func cancel() { self.flag.store(true, ordering: .relaxed) }
     }
 
     /// Lets queued work finish and ends the threads; does not wait for them. Later submissions are refused.

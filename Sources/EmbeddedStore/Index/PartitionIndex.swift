@@ -168,7 +168,7 @@ package final class PartitionIndex {
     private func makeRoom() -> (segment: Int, place: Int) {
         let full = UInt32(CK_SCAN_SEGMENT)
         guard let last = self.segments.last, last.count < full else {
-            let capacity = self.segments.isEmpty ? 4 : UInt32(CK_SCAN_LEAD_SEGMENT)
+            let capacity = self.segments.isEmpty ? 4 : self.leastLaterCapacity
             var segment = ck_scan_segment()
             let isMade = ck_scan_segment_make(&segment, UInt32(self.dimensions), capacity)
             precondition(isMade != 0, "out of memory")
@@ -193,7 +193,8 @@ package final class PartitionIndex {
             ck_scan_segment_free(&self.segments[index])
             self.segments.removeLast()
         } else if last.count * 4 <= last.capacity && last.capacity > 4 {
-            let least = index == 0 && self.basis == nil ? 4 : UInt32(CK_SCAN_LEAD_SEGMENT)
+            let leastFirst = self.basis == nil ? 4 : UInt32(CK_SCAN_LEAD_SEGMENT)
+            let least = index == 0 ? leastFirst : self.leastLaterCapacity
             let shrunk = max(least, Self.wholeBlocks(last.count * 2))
             if shrunk < last.capacity {
                 // Without memory for the smaller copy the larger stays.
@@ -202,6 +203,13 @@ package final class PartitionIndex {
         }
         if self.count < Int(CK_SCAN_LEAD_SEGMENT) / 4 { self.basis = nil }
         if self.count == 0 { self.entryError = 0 }
+    }
+
+    /// What a segment after the first starts with: a quarter of what there is, so that a big partition adds whole
+    /// segments and copies nothing.
+    private var leastLaterCapacity: UInt32 {
+        let quarter = UInt32(min(self.count / 4, Int(CK_SCAN_SEGMENT)))
+        return max(Self.wholeBlocks(quarter), UInt32(CK_SCAN_LEAD_SEGMENT))
     }
 
     private static func wholeBlocks(_ capacity: UInt32) -> UInt32 {

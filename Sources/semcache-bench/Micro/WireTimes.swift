@@ -137,7 +137,7 @@ struct WireTimes {
         return self.watch.time { number in
             if number.isMultiple(of: 128) { buffer.clear() }
             buffer.writeHit(
-                id: 42, kind: .exact, entry: self.entry, prepared: prepared, similarity: 1, at: self.now)
+                id: 42, kind: .exact, prepared: prepared, similarity: 1, at: self.now)
         }
     }
 

@@ -20,7 +20,7 @@ import Testing
                     let decided = ranking.decide(found, threshold: threshold, count: count)
                     #expect(decided == ranking.rows(threshold: threshold, count: count), "\(threshold) \(count)")
                     let isWithinError = found.hits.allSatisfy { hit in
-                        abs(ranking.similarities[hit.row]! - hit.similarity) <= hit.error
+                        ranking.similarities[hit.row].map { abs($0 - hit.similarity) <= hit.error } ?? false
                     }
                     #expect(isWithinError)
                 }
