@@ -14,14 +14,16 @@ extension ServiceRequest {
                 throw .invalid("top_k", "is \(lookup.topK); it must be 1 to \(Limits.maximumTopK)")
             }
             if let age = lookup.maximumAge, age < .zero { throw .invalid("max_age_ms", "is negative") }
+            try checkCount("vary", lookup.vary.count, Limits.maximumVaryParts)
             bytes = lookup.cache.utf8.count + lookup.vary.wireBytesAtMost + wireBytesAtMost(lookup.embedding)
         case .store(let store):
             if let timeToLive = store.timeToLive, timeToLive < .milliseconds(1) {
                 throw .invalid("ttl_ms", "is less than a millisecond")
             }
-            guard store.attributes.count <= Limits.maximumAttributes else {
-                throw .invalid(
-                    "attributes", "has \(store.attributes.count) elements, the limit is \(Limits.maximumAttributes)")
+            try checkCount("vary", store.vary.count, Limits.maximumVaryParts)
+            try checkCount("attributes", store.attributes.count, Limits.maximumAttributes)
+            for case .strings(let strings) in store.attributes.map({ $0.value }) {
+                try checkCount("attributes.strings", strings.count, Limits.maximumAttributeListCount)
             }
             bytes =
                 store.cache.utf8.count + store.response.count + store.contentType.utf8.count
@@ -35,8 +37,10 @@ extension ServiceRequest {
                 }
                 bytes = 0
             case .exactPrompt(_, let vary):
+                try checkCount("vary", vary.count, Limits.maximumVaryParts)
                 bytes = vary.wireBytesAtMost
             case .semanticRadius(_, let vary, _, let embedding):
+                try checkCount("vary", vary.count, Limits.maximumVaryParts)
                 bytes = vary.wireBytesAtMost + wireBytesAtMost(embedding)
             case .wholeCache:
                 bytes = 0
@@ -52,6 +56,11 @@ extension ServiceRequest {
         }
         return self
     }
+}
+
+/// Each element becomes a structure many times its size on the wire.
+private func checkCount(_ field: String, _ count: Int, _ limit: Int) throws(CacheClientError) {
+    guard count <= limit else { throw .invalid(field, "has \(count) elements, the limit is \(limit)") }
 }
 
 extension CanonicalPrompt {

@@ -68,7 +68,7 @@ final class DatabaseFile: Sendable {
             try database.execute(sql: "PRAGMA synchronous = FULL")
             // Pages; a checkpoint moves them into the main file, and pages that change often are moved less often.
             try database.execute(sql: "PRAGMA wal_autocheckpoint = 8192")
-            try database.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
+            try database.execute(sql: "PRAGMA journal_size_limit = \(128 << 20)")
             try Self.prepareSchema(database, path: path)
             if let maximumBytes, let pageBytes = try Int.fetchOne(database, sql: "PRAGMA page_size") {
                 try database.execute(sql: "PRAGMA max_page_count = \(max(1, maximumBytes / pageBytes))")

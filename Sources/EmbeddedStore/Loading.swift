@@ -28,13 +28,16 @@ struct Loading {
         return (loading.finish(), loading.entries)
     }
 
+    /// What rows, caches and partitions are numbered with; there is a next one after each.
+    private static let numbers = 1..<Int64.max
+
     private init(path: String) { self.path = path }
 
     private mutating func readCaches(_ database: Database) throws {
         let rows = try Row.fetchCursor(database, sql: "SELECT cache, key, tenant, name FROM caches")
         while let row = try rows.next() {
             let number = try EntryRows.integer(row, 0)
-            guard let key = try EntryRows.bytes(row, 1).flatMap({ Digest(bytes: $0) }),
+            guard Self.numbers.contains(number), let key = try EntryRows.bytes(row, 1).flatMap({ Digest(bytes: $0) }),
                 let tenant = try EntryRows.bytes(row, 2), let name = try EntryRows.bytes(row, 3)
             else { throw VectorStoreError.damaged(self.path, "cache \(number) has no key or name") }
             self.caches[number] = CacheMemory(
@@ -48,7 +51,7 @@ struct Loading {
         while let row = try rows.next() {
             let number = try EntryRows.integer(row, 0)
             let dimensions = try EntryRows.integer(row, 3)
-            guard let cache = self.caches[try EntryRows.integer(row, 1)],
+            guard Self.numbers.contains(number), let cache = self.caches[try EntryRows.integer(row, 1)],
                 let key = try EntryRows.bytes(row, 2).flatMap({ Digest(bytes: $0) }),
                 (1...Int64(Limits.maximumDimensions)).contains(dimensions)
             else { throw VectorStoreError.damaged(self.path, "partition \(number) has no cache, key or dimensions") }
@@ -64,6 +67,9 @@ struct Loading {
         var vector: [Float] = []
         while let row = try rows.next() {
             let number = try EntryRows.integer(row, 0)
+            guard Self.numbers.contains(number) else {
+                throw RowFault(row: number, reason: "its number is none that this service gives")
+            }
             guard let partition = self.partitions[try EntryRows.integer(row, 2)] else {
                 throw RowFault(row: number, reason: "it is of no partition")
             }

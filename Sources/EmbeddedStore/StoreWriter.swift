@@ -33,8 +33,12 @@ final class StoreWriter: @unchecked Sendable {
 
         /// Bytes that it holds while it waits, roughly.
         var bytes: Int {
-            guard case .put(let entry, let embedding, _, _) = self else { return 0 }
-            return entry.response.count + (entry.prompt?.text.utf8.count ?? 0) + embedding.dimensions * 4
+            switch self {
+            case .put(let entry, let embedding, _, _): entry.approximateBytes + embedding.dimensions * 4
+            case .remove(.ids(let ids, _), _, _, _): ids.count * MemoryLayout<EntryID>.stride
+            case .remove(.radius(let embedding, _, _), _, _, _): embedding.dimensions * 4
+            case .remove, .sweep: 0
+            }
         }
 
         func fail(_ error: VectorStoreError) {

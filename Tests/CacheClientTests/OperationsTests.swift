@@ -134,6 +134,12 @@ struct OperationsTests {
             await failure { try await client.store("r", for: "q", attributes: large) },
             await failure { try await client.store("r", for: "q", attributes: ["tags": ["a"]], tags: ["b"]) },
             await failure { try await client.store([UInt8](repeating: 1, count: 5 << 20), for: "q") },
+            // Small on the wire, and large as structures.
+            await failure { try await client.store("r", for: "q", tags: Array(repeating: "", count: 524_000)) },
+            await failure {
+                let parts = Dictionary(uniqueKeysWithValues: (0..<145_000).map { (String($0), "") })
+                _ = try await client.lookup("q", vary: parts)
+            },
             await failure { try await client.invalidate(.entries([])) },
             await failure { try await client.invalidate(.entries(Array(repeating: id, count: 10_001))) },
         ]

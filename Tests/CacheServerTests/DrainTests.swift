@@ -72,4 +72,37 @@ import Testing
             #expect(try await client.nextReply().id == 1)
         }
     }
+
+    @Test func `large replies reach a peer that reads late before the connection ends`() async throws {
+        let large = String(repeating: "x", count: 2 << 20)
+        let embedder = ControlledEmbedder { $0.hasPrefix("slow") }
+        try await TestServer.run(embedder: embedder, endsGracefully: true) { server in
+            let writer = try await server.open()
+            _ = try await writer.store(store("a question", large))
+            let client = try await server.open(receiveBufferBytes: 16 << 10)
+            try await client.stopReading()
+            for id in 1...3 {
+                var request = lookup("a question")
+                request.topK = 2
+                try await client.send(.lookup(request), id: UInt64(id))
+            }
+            try await client.send(.lookup(lookup("slow")), id: 4)
+            let held = await embedder.nextHeld()
+            await server.beginShutdown()
+            // All that is to be written is written, and waits for the peer.
+            held.succeed()
+            await writer.closed()
+            try await client.startReading()
+            var answered: Set<UInt64> = []
+            var isTold = false
+            while let message = try await client.next() {
+                switch message {
+                case .reply(let reply): answered.insert(reply.id)
+                case .goAway: isTold = true
+                case .welcome: break
+                }
+            }
+            #expect(isTold && answered == [1, 2, 3, 4])
+        }
+    }
 }

@@ -131,11 +131,19 @@ import Testing
         var limits = ConnectionLimits()
         limits.maximumUnauthenticatedConnections = 2
         try await TestServer.run(limits: limits) { server in
-            let first = try await server.connect()
-            let second = try await server.connect()
-            // The two are known to the server once each has had an answer; until then neither has said a whole hello.
-            #expect(try await server.connect().next() == nil)
-            for client in [first, second] {
+            var strangers = [try await server.connect(), try await server.connect(), try await server.connect()]
+            // Which of them the event loops come to last is not said.
+            let refusals = Mailbox<Int>()
+            for (number, stranger) in strangers.enumerated() {
+                // Awaited by nobody: ends with its connection.
+                Task {
+                    await stranger.closed()
+                    refusals.append(number)
+                }
+            }
+            let refused = try #require(await refusals.next())
+            #expect(try await strangers.remove(at: refused).next() == nil)
+            for client in strangers {
                 try await client.send(.hello(Hello(minimumVersion: 1, maximumVersion: 1, clientName: "")))
                 guard case .welcome = try await client.next() else {
                     Issue.record("not welcome")

@@ -195,6 +195,13 @@ import Testing
         #expect(refusal.code == .corrupt && refusal.message.contains("row 3"))
     }
 
+    @Test func `a row after which there can be no other is named`() async throws {
+        try await self.fill(5)
+        try self.change("UPDATE entries SET row = 9223372036854775807 WHERE row = 3")
+        let refusal = try self.refusal()
+        #expect(refusal.code == .corrupt && refusal.message.contains("row 9223372036854775807"))
+    }
+
     @Test func `a prompt that was damaged in the file is an error, not an answer`() async throws {
         try await self.fill(3)
         try self.change("UPDATE entries SET attributes = '{' WHERE row = 2")

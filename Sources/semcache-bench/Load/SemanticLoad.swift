@@ -46,39 +46,71 @@ struct SemanticLoad {
         }
     }
 
+    /// What is measured of each question.
+    private struct Times {
+        var lookups = Latencies()
+        var embeddings = Latencies()
+        /// With the vector in the request, so that the server does not embed.
+        var withVector = Latencies()
+        /// Of exact Lookups that find nothing: the way to the store's door and back.
+        var exactMisses = Latencies()
+        var hits = 0
+    }
+
     private func measure(
         _ questions: [CanonicalPrompt], _ session: WireSession, tokenizer: WordPieceTokenizer, encoder: MiniLMEncoder
     ) throws {
-        var lookups = Latencies()
-        var embeddings = Latencies()
-        var hits = 0
+        var times = Times()
         let workspace = try encoder.makeWorkspace()
         for start in stride(from: 0, to: questions.count, by: Self.block) {
-            let block = questions[start..<min(start + Self.block, questions.count)]
-            for (position, question) in block.enumerated() {
-                let request = ServiceRequest.lookup(LookupRequest(cache: Self.cache, prompt: question))
-                let begin = Machine.now
-                session.append(.call(Call(id: UInt64(start + position + 1), request: .success(request))))
-                try session.flush()
-                let message = try session.receive()
-                let time = Machine.now - begin
-                guard case .reply(let reply) = message, case .success(.lookup(let outcome)) = reply.result else {
-                    throw BenchError("the server refused a Lookup")
-                }
-                guard position >= Self.warmUp else { continue }
-                lookups.record(time)
-                if case .hit = outcome { hits += 1 }
+            let block = Array(questions[start..<min(start + Self.block, questions.count)])
+            try self.lookUp(block, session, into: &times.lookups) { number in
+                LookupRequest(cache: Self.cache, prompt: block[number])
+            } outcome: {
+                if case .hit = $0 { times.hits += 1 }
             }
             // Where the server runs: cores of one machine need not be alike.
             try self.pinBesideServer()
-            for (position, question) in block.enumerated() {
+            var vectors: [[Float]] = []
+            for (number, question) in block.enumerated() {
                 let begin = Machine.now
-                _ = try encoder.encode([tokenizer.encode(question.text)], using: workspace)
-                if position >= Self.warmUp { embeddings.record(Machine.now - begin) }
+                vectors += try encoder.encode([tokenizer.encode(question.text)], using: workspace)
+                if number >= Self.warmUp { times.embeddings.record(Machine.now - begin) }
             }
             try Machine.pinThread(to: self.options.clientCore)
+            try self.lookUp(block, session, into: &times.withVector) { number in
+                LookupRequest(
+                    cache: Self.cache, prompt: block[number], mode: .semantic, embedding: vectors[number])
+            }
+            try self.lookUp(block, session, into: &times.exactMisses) { number in
+                LookupRequest(cache: Self.cache, prompt: block[number], vary: [Self.otherPartition], mode: .exact)
+            }
         }
-        try self.report(lookups, embeddings, hits: hits)
+        try self.report(times)
+    }
+
+    /// Where nothing is stored.
+    private static let otherPartition = VaryPart(name: "benchmark", value: "exact misses")
+
+    /// Looks up the questions of a block, one after the other.
+    private func lookUp(
+        _ block: [CanonicalPrompt], _ session: WireSession, into latencies: inout Latencies,
+        request: (Int) -> LookupRequest, outcome: (LookupOutcome) -> Void = { _ in }
+    ) throws {
+        for number in block.indices {
+            let call = Call(id: UInt64(number + 1), request: .success(.lookup(request(number))))
+            let begin = Machine.now
+            session.append(.call(call))
+            try session.flush()
+            let message = try session.receive()
+            let time = Machine.now - begin
+            guard case .reply(let reply) = message, case .success(.lookup(let answer)) = reply.result else {
+                throw BenchError("the server refused a Lookup")
+            }
+            guard number >= Self.warmUp else { continue }
+            latencies.record(time)
+            outcome(answer)
+        }
     }
 
     private func pinBesideServer() throws {
@@ -100,22 +132,27 @@ struct SemanticLoad {
             asJSON: self.options.common.json)
     }
 
-    private func report(_ lookups: Latencies, _ embeddings: Latencies, hits: Int) throws {
+    private func report(_ times: Times) throws {
+        let (lookups, embeddings) = (times.lookups, times.embeddings)
         var table = Table(
             """
             semantic Lookups at depth 1, end to end, and the bare embedding (text to vector, in process) of the same \
             questions: \(lookups.count) new questions of \(self.options.tokens) tokens, \
-            \(self.options.entries) entries, \(hits) hits; server on core \(self.options.serverCores), \
+            \(self.options.entries) entries, \(times.hits) hits; server on core \(self.options.serverCores), \
             client on core \(self.options.clientCore), embedding on the server's core, taking turns every \(Self.block) questions
             """,
             columns: ["what", "p50 µs", "p90 µs", "p99 µs", "max µs"])
-        for (name, times) in [("Lookup over the socket", lookups), ("bare embedding", embeddings)] {
+        let rows = [
+            ("Lookup over the socket", lookups), ("bare embedding", embeddings),
+            ("Lookup, vector sent along", times.withVector), ("Lookup, exact only, nothing there", times.exactMisses),
+        ]
+        for (name, times) in rows {
             table.add(
                 name, times.p50.microseconds, times.percentile(90).microseconds, times.p99.microseconds,
                 times.maximum.microseconds)
         }
         table.add(
-            "ratio", (lookups.p50 / embeddings.p50).text(2) + "×",
+            "Lookup ÷ bare embedding", (lookups.p50 / embeddings.p50).text(2) + "×",
             (lookups.percentile(90) / embeddings.percentile(90)).text(2) + "×",
             (lookups.p99 / embeddings.p99).text(2) + "×", (lookups.maximum / embeddings.maximum).text(2) + "×")
         try table.print(asJSON: self.options.common.json)
