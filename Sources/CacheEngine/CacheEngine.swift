@@ -83,17 +83,19 @@ package final class CacheEngine: Sendable {
 
     /// Counters and sizes of the tenant's caches, or of one of them.
     package func statistics(cache: String?, scope: TenantScope) async throws(CacheError) -> ServiceStatistics {
-        var caches: [String: CacheStatistics] = [:]
+        // By digest: names that are canonically equal are two caches.
+        var caches: [Digest: CacheStatistics] = [:]
         let known = self.caches.withLock { $0.values.filter { $0.scope.tenant == scope } }
         for cache in known {
             var statistics = CacheStatistics(cache: cache.scope.name)
             cache.counters.add(to: &statistics)
-            caches[cache.scope.name] = statistics
+            caches[cache.scope.key] = statistics
         }
         do throws(VectorStoreError) {
             for size in try await self.store.sizes(of: scope, at: self.now) {
-                caches[size.cache, default: CacheStatistics(cache: size.cache)].entries = UInt64(size.entries)
-                caches[size.cache]!.responseBytes = UInt64(size.responseBytes)
+                let key = CacheScope(size.cache, of: scope).key
+                caches[key, default: CacheStatistics(cache: size.cache)].entries = UInt64(size.entries)
+                caches[key]!.responseBytes = UInt64(size.responseBytes)
             }
         } catch {
             throw CacheError(.unavailable, error.message)

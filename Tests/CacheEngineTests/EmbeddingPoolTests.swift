@@ -37,6 +37,30 @@ import Testing
         #expect(try await second == HashingEmbedder.embedding(of: "a text"))
     }
 
+    @Test func `an embedder that gives too few vectors has failed`() async throws {
+        final class Short: Embedder {
+            let identity = EmbeddingIdentity(provider: "test", model: "short", dimensions: 4, revision: "1")
+            let concurrency = 1
+
+            func embed(
+                _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+            ) { completion(.success([])) }
+        }
+        let pool = EmbeddingPool(embedder: Short())
+        await #expect { try await pool.embed("a text", by: self.later) } throws: {
+            ($0 as? EmbedderError)?.code == .failed
+        }
+    }
+
+    @Test func `a task that is cancelled already does not wait`() async throws {
+        let pool = EmbeddingPool(embedder: ControlledEmbedder())
+        let task = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await pool.embed("a text", by: self.later)
+        }
+        await #expect(throws: EmbedderError(.cancelled, "the call was given up")) { try await task.value }
+    }
+
     @Test func `a failure is not remembered`() async throws {
         let embedder = ControlledEmbedder()
         let pool = EmbeddingPool(embedder: embedder)

@@ -52,8 +52,7 @@ package final class EmbeddingPool: Sendable {
                 self.enqueue(key, text: text, waiter: waiter, id: id, deadline: deadline)
             }
         } onCancel: {
-            let waiter = self.state.withLock { $0.cancel(key, id: id) }
-            waiter?.resume(returning: .failure(EmbedderError(.cancelled, "the call was given up")))
+            self.cancel(key, id: id)
         }
         return try result.get()
     }
@@ -61,10 +60,6 @@ package final class EmbeddingPool: Sendable {
     private func enqueue(
         _ key: Digest, text: String, waiter: Waiter, id: UInt64, deadline: ContinuousClock.Instant
     ) {
-        // Cancelled before it was known: the handler above found nothing to resume.
-        if Task.isCancelled {
-            return waiter.resume(returning: .failure(EmbedderError(.cancelled, "the call was given up")))
-        }
         let action = self.state.withLock {
             $0.embed(key, text: text, waiter: waiter, id: id, deadline: deadline)
         }
@@ -75,10 +70,21 @@ package final class EmbeddingPool: Sendable {
         case .dispatch(let batch): self.dispatch(batch)
         case .wait: break
         }
+        // Cancelled before the waiter was known: the handler found nothing to resume.
+        if Task.isCancelled { self.cancel(key, id: id) }
+    }
+
+    private func cancel(_ key: Digest, id: UInt64) {
+        let waiter = self.state.withLock { $0.cancel(key, id: id) }
+        waiter?.resume(returning: .failure(EmbedderError(.cancelled, "the call was given up")))
     }
 
     private func dispatch(_ batch: Batch) {
         self.embedder.embed(batch.texts) { result in
+            var result = result
+            if case .success(let vectors) = result, vectors.count != batch.texts.count {
+                result = .failure(EmbedderError(.failed, "the embedder did not give one vector for each text"))
+            }
             let action = self.state.withLock { $0.finish(batch, result, at: .now) }
             // The next batch first: the threads should not wait for the callers.
             if let next = action.dispatch { self.dispatch(next) }

@@ -13,6 +13,8 @@ struct SemanticLoad {
     private static let block = 200
     /// What of a block is not counted, while the caches fill.
     private static let warmUp = 10
+    /// Seconds; about what passes at a server between two requests at depth 1.
+    private static let pause = 0.0002
 
     init(options: Load) { self.options = options }
 
@@ -50,6 +52,8 @@ struct SemanticLoad {
     private struct Times {
         var lookups = Latencies()
         var embeddings = Latencies()
+        /// Each after a pause, as an embedder has it whose caller waits for the answer before it asks again.
+        var pausedEmbeddings = Latencies()
         /// With the vector in the request, so that the server does not embed.
         var withVector = Latencies()
         /// Of exact Lookups that find nothing: the way to the store's door and back.
@@ -71,12 +75,17 @@ struct SemanticLoad {
             }
             // Where the server runs: cores of one machine need not be alike.
             try self.pinBesideServer()
-            var vectors: [[Float]] = []
-            for (number, question) in block.enumerated() {
-                let begin = Machine.now
-                vectors += try encoder.encode([tokenizer.encode(question.text)], using: workspace)
-                if number >= Self.warmUp { times.embeddings.record(Machine.now - begin) }
+            func embed(into latencies: inout Latencies, pause: Double) throws -> [[Float]] {
+                try block.enumerated().flatMap { number, question in
+                    if pause > 0 { Thread.sleep(forTimeInterval: pause) }
+                    let begin = Machine.now
+                    let vectors = try encoder.encode([tokenizer.encode(question.text)], using: workspace)
+                    if number >= Self.warmUp { latencies.record(Machine.now - begin) }
+                    return vectors
+                }
             }
+            let vectors = try embed(into: &times.embeddings, pause: 0)
+            _ = try embed(into: &times.pausedEmbeddings, pause: Self.pause)
             try Machine.pinThread(to: self.options.clientCore)
             try self.lookUp(block, session, into: &times.withVector) { number in
                 LookupRequest(
@@ -144,6 +153,7 @@ struct SemanticLoad {
             columns: ["what", "p50 µs", "p90 µs", "p99 µs", "max µs"])
         let rows = [
             ("Lookup over the socket", lookups), ("bare embedding", embeddings),
+            ("bare embedding, after pauses of \(Int(Self.pause * 1e6)) µs", times.pausedEmbeddings),
             ("Lookup, vector sent along", times.withVector), ("Lookup, exact only, nothing there", times.exactMisses),
         ]
         for (name, times) in rows {
