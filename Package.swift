@@ -97,8 +97,8 @@ let package = Package(
         .executableTarget(
             name: "semcache-bench",
             dependencies: [
-                "CacheClient", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder", arguments,
-                histogram,
+                "CCacheProto", "CKernels", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder",
+                arguments, histogram, nioCore,
             ], swiftSettings: strict),
 
         // Tests

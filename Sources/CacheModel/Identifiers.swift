@@ -13,6 +13,11 @@ package struct EntryID: Hashable, Sendable {
         self.low = low
     }
 
+    package func hash(into hasher: inout Hasher) {
+        // Already uniform: one word is enough for a hash table, both decide equality.
+        hasher.combine(self.low)
+    }
+
     package init(_ digest: Digest) {
         self.init(high: digest.words.0, low: digest.words.1)
     }

@@ -148,7 +148,8 @@ struct SemanticLoad {
             semantic Lookups at depth 1, end to end, and the bare embedding (text to vector, in process) of the same \
             questions: \(lookups.count) new questions of \(self.options.tokens) tokens, \
             \(self.options.entries) entries, \(times.hits) hits; server on core \(self.options.serverCores), \
-            client on core \(self.options.clientCore), embedding on the server's core, taking turns every \(Self.block) questions
+            client on core \(self.options.clientCore), embedding on the server's core, taking turns every \
+            \(Self.block) questions
             """,
             columns: ["what", "p50 µs", "p90 µs", "p99 µs", "max µs"])
         let rows = [
