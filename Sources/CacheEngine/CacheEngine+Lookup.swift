@@ -68,13 +68,14 @@ extension CacheEngine {
             return .miss(LookupMiss(reason: isExactTooOld ? .tooOld : .notStored, similarityThreshold: threshold))
         }
         let vector = try await self.embedding(of: request.prompt, given: embedding, by: deadline)
-        return try await self.nearest(vector, request, exact: exact, on: route, ticket: ticket, threshold: threshold)
+        return try await self.nearest(
+            vector, request, id: id, exact: exact, on: route, ticket: ticket, threshold: threshold)
     }
 
     /// - Parameter exact: The entry of the prompt itself, if it is to lead.
     private func nearest(
-        _ vector: Embedding, _ request: LookupRequest, exact: CacheEntry?, on route: Route, ticket: MemoryTier.Ticket,
-        threshold: Float
+        _ vector: Embedding, _ request: LookupRequest, id: EntryID, exact: CacheEntry?, on route: Route,
+        ticket: MemoryTier.Ticket, threshold: Float
     ) async throws(Trouble) -> LookupOutcome {
         // Again: the embedding may have taken a while, in which entries expire and age.
         let now = self.now
@@ -100,7 +101,6 @@ extension CacheEngine {
         }
         // A vector of the caller's own says nothing of the prompt's: others would be answered by it.
         if request.mode == .both, request.topK == 1, request.maximumAge == nil, request.embedding == nil {
-            let id = route.partition.entryID(of: request.prompt)
             self.memory.insert(best, for: id, of: route.partition.cache, ticket: ticket)
         }
         return .hit(LookupHit(kind: .semantic, tier: .store, matches: result.matches, at: now))

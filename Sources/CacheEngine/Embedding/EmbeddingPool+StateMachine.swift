@@ -103,8 +103,6 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
         return waiter
     }
 
-    var description: String { "jobs \(self.jobs.count), queued \(self.queue.count), running \(self.running)" }
-
     /// Lets those at the head of the queue go whose deadline has passed: their caller has left.
     private mutating func expire(at now: ContinuousClock.Instant, into action: inout FinishAction) {
         let late = EmbedderError(.deadlineExceeded, "the deadline passed before the text was embedded")
