@@ -8,8 +8,8 @@ package enum Limits {
 
     /// Largest frame body, bytes. Fits the largest response, prompt, vector and attributes together.
     package static let maximumFrameBytes = 4 << 20
-    /// Largest frame body before a `Hello` was accepted, bytes: a stranger gets no memory.
-    package static let maximumHelloBytes = 4 << 10
+    /// Largest frame body before a `Hello` was accepted, bytes: a stranger gets no memory but for his credential.
+    package static let maximumHelloBytes = 16 << 10
     /// Memory that decoding one message may take, bytes. protobuf-c's structures are larger than the wire form: a list
     /// of empty elements, two bytes each, becomes a structure each.
     package static let maximumDecodedBytes = 16 << 20
@@ -36,6 +36,35 @@ package enum Limits {
     package static let maximumDeadline = Duration.seconds(300)
     /// Client name in a `Hello`, bytes.
     package static let maximumClientNameBytes = 256
+    /// API key, bytes.
+    package static let maximumAPIKeyBytes = 512
+    /// JSON Web Token, bytes: with a chain of certificates or many claims a few KiB.
+    package static let maximumTokenBytes = 8 << 10
+    /// Secret that tokens are signed with, bytes: less than a digest has could be guessed more easily than forged.
+    package static let minimumTokenSecretBytes = 32
+    /// By how much the clock of a token's issuer may differ from ours.
+    package static let maximumTokenLeeway = Duration.seconds(300)
+    /// RSA key that verifies tokens, bits: a shorter one can be broken, a longer one takes a stranger's token too long.
+    package static let tokenRSAKeyBits = 2048...8192
+    /// JSON Web Key Set, bytes.
+    package static let maximumKeySetBytes = 256 << 10
+    /// Keys of one set.
+    package static let maximumKeys = 100
+    /// Time in which a key set must have come, and in which there must be a connection for it: less than
+    /// `handshakeDeadline`, so that a peer that waits for it is told why it is not let in.
+    package static let keyFetchDeadline = Duration.seconds(4)
+    package static let keyConnectDeadline = Duration.seconds(3)
+    /// Time between two fetches of a key set, whatever strangers show us; and while there are no keys yet.
+    package static let keyFetchInterval = Duration.seconds(30)
+    package static let keyFirstFetchInterval = Duration.seconds(1)
+    /// Age at which keys that cannot be fetched again are no longer believed.
+    package static let maximumKeyAge = Duration.seconds(86_400)
+    /// Tenant name, bytes: identity providers make long ones.
+    package static let maximumTenantNameBytes = 512
+    /// Tenants that are remembered, each with its counters; credentials may name any number.
+    package static let maximumTenants = 100_000
+    /// Caches of one tenant that are remembered; beyond it no new one is made on first use.
+    package static let maximumCachesPerTenant = 1000
     /// `traceparent` of W3C, bytes.
     package static let maximumTraceParentBytes = 256
 
@@ -45,6 +74,12 @@ package enum Limits {
     package static let maximumCacheNameBytes = 128
     /// Prompt, bytes of UTF-8. The embedder reads its first few hundred tokens; the exact tier all of it.
     package static let maximumPromptBytes = 64 << 10
+    /// Messages of a chat.
+    package static let maximumMessages = 1000
+    /// Role of a message, bytes.
+    package static let maximumRoleBytes = 64
+    /// Contents of all messages of a chat together, bytes.
+    package static let maximumChatBytes = 1 << 20
     /// Response, bytes.
     package static let maximumResponseBytes = 2 << 20
     /// Content type, bytes.
@@ -76,6 +111,22 @@ package enum Limits {
     /// Time to live that a Store may ask for.
     package static let maximumTimeToLive = Duration.seconds(10 * 365 * 86_400)
 
+    // MARK: Filters
+
+    /// Metadata filter, bytes, as given and in canonical form. A page of text: what is longer is made by a program, and
+    /// wants a list.
+    package static let maximumFilterBytes = 4 << 10
+    /// How deep `not` and parentheses nest. It bounds the recursion of the parser, the evaluator and the translations.
+    package static let maximumFilterDepth = 32
+    /// Terms, each of them one look at an entry's attributes for every entry that is asked.
+    package static let maximumFilterTerms = 128
+    /// Values of one list in a filter; as many strings as an attribute may have.
+    package static let maximumFilterListCount = 256
+    /// A number in a filter, bytes. 17 digits tell any double from its neighbours; the rest is room for zeros.
+    package static let maximumFilterNumberBytes = 64
+    /// Tags of which an entry is to have one: they are one list of a filter.
+    package static let maximumFilterTags = 256
+
     // MARK: Memory and queues
 
     /// Texts waiting for the embedder. At 1 ms for a short one it is what a caller's deadline can bear; a long one takes up
@@ -91,8 +142,12 @@ package enum Limits {
     package static let storeBatch = 512
     /// Reads waiting for the store's threads.
     package static let storeReadQueue = 4096
+    /// Entries of a tenant above which what a full quota takes away is chosen from a sample: all of fewer are looked at.
+    package static let evictionSampledAbove = 64
+    /// Entries of the sample. Of 16 the least valuable one is among the tenant's least valuable 6 % on average.
+    package static let evictionSample = 16
+    /// Entries that one put takes away beyond what it needs itself, after a quota was lowered: others wait behind it.
+    package static let maximumEvictionsPerPut = 64
     /// Partitions remembered per connection, so that their digest is not computed for each call.
     package static let rememberedPartitions = 64
-    /// Caches with counters of their own; the rest share one.
-    package static let maximumCountedCaches = 10_000
 }

@@ -9,12 +9,14 @@ package enum FuzzProperty: String, CaseIterable, Sendable {
     case clientMessages = "FuzzClientMessages"
     case serverMessages = "FuzzServerMessages"
     case prompt = "FuzzPrompt"
+    case filter = "FuzzFilter"
 
     package func check(_ bytes: UnsafeRawBufferPointer) {
         switch self {
         case .clientMessages: Self.checkClientMessages(bytes)
         case .serverMessages: Self.checkServerMessages(bytes)
         case .prompt: Self.checkPrompt(bytes)
+        case .filter: Self.checkFilter(bytes)
         }
     }
 
