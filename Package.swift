@@ -21,6 +21,10 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
@@ -28,7 +32,7 @@ let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistog
 let fuzzers: [Target] =
     Context.environment["SEMCACHED_FUZZ"] == nil
     ? []
-    : ["FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt"].map { name in
+    : ["FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt", "FuzzFilter"].map { name in
         .executableTarget(
             name: name, dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)",
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
@@ -49,8 +53,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: [.defaults, "YAML"]),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -77,6 +83,13 @@ let package = Package(
             name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],
             exclude: ["UnicodeTable/generate.py"], swiftSettings: strict),
 
+        .target(
+            name: "TokenVerification",
+            dependencies: [
+                "CacheModel", crypto, cryptoExtras, httpClient, logging, nioCore, nioHTTP1, systemPackage,
+            ],
+            swiftSettings: strict),
+
         // Ends
         .target(
             name: "CacheServer",
@@ -89,8 +102,8 @@ let package = Package(
         .executableTarget(
             name: "semcached",
             dependencies: [
-                "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder", arguments,
-                configuration, lifecycle, signals, logging, nioCore, nioPosix, systemPackage, yams,
+                "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder",
+                "TokenVerification", arguments, configuration, lifecycle, signals, logging, nioCore, nioPosix, yams,
             ], swiftSettings: strict),
         .executableTarget(
             name: "semcache", dependencies: ["CacheClient", "CacheModel", arguments], swiftSettings: strict),
@@ -137,6 +150,17 @@ let package = Package(
         .testTarget(
             name: "LocalEmbedderTests", dependencies: ["LocalEmbedder", "CacheModel", "CKernels"],
             resources: [.copy("Resources")], swiftSettings: strict),
+        .testTarget(
+            name: "TokenVerificationTests",
+            dependencies: [
+                "TokenVerification", "CacheModel", crypto, cryptoExtras, logging, nioCore, nioHTTP1, nioPosix,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "PitfallTests",
+            dependencies: [
+                "CKernels", "CacheEngine", "CacheModel", "CacheServer", "CacheWire", "EmbeddedStore", "TestSupport",
+                grdb, lifecycle, logging, nioCore, nioPosix,
+            ], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["CacheClient", "semcache", "semcached"], swiftSettings: strict),
     ] + fuzzers,

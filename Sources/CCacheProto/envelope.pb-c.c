@@ -540,7 +540,7 @@ const ProtobufCMessageDescriptor semcached__v1__server_message__descriptor =
   (ProtobufCMessageInit) semcached__v1__server_message__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__hello__field_descriptors[3] =
+static const ProtobufCFieldDescriptor semcached__v1__hello__field_descriptors[5] =
 {
   {
     "minimum_version",
@@ -578,16 +578,42 @@ static const ProtobufCFieldDescriptor semcached__v1__hello__field_descriptors[3]
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "api_key",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Semcached__V1__Hello, credential_case),
+    offsetof(Semcached__V1__Hello, api_key),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Semcached__V1__Hello, credential_case),
+    offsetof(Semcached__V1__Hello, token),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__hello__field_indices_by_name[] = {
+  3,   /* field[3] = api_key */
   2,   /* field[2] = client_name */
   1,   /* field[1] = maximum_version */
   0,   /* field[0] = minimum_version */
+  4,   /* field[4] = token */
 };
 static const ProtobufCIntRange semcached__v1__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor semcached__v1__hello__descriptor =
 {
@@ -597,7 +623,7 @@ const ProtobufCMessageDescriptor semcached__v1__hello__descriptor =
   "Semcached__V1__Hello",
   "semcached.v1",
   sizeof(Semcached__V1__Hello),
-  3,
+  5,
   semcached__v1__hello__field_descriptors,
   semcached__v1__hello__field_indices_by_name,
   1,  semcached__v1__hello__number_ranges,
@@ -720,7 +746,7 @@ const ProtobufCMessageDescriptor semcached__v1__welcome__descriptor =
   (ProtobufCMessageInit) semcached__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[8] =
+static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[9] =
 {
   {
     "id",
@@ -753,6 +779,18 @@ static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[8] 
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
     offsetof(Semcached__V1__Call, traceparent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Call, tenant),
     NULL,
     NULL,
     0,             /* flags */
@@ -822,18 +860,19 @@ static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[8] 
 static const unsigned semcached__v1__call__field_indices_by_name[] = {
   1,   /* field[1] = deadline_ms */
   0,   /* field[0] = id */
-  5,   /* field[5] = invalidate */
-  3,   /* field[3] = lookup */
-  7,   /* field[7] = ping */
-  6,   /* field[6] = stats */
-  4,   /* field[4] = store */
+  6,   /* field[6] = invalidate */
+  4,   /* field[4] = lookup */
+  8,   /* field[8] = ping */
+  7,   /* field[7] = stats */
+  5,   /* field[5] = store */
+  3,   /* field[3] = tenant */
   2,   /* field[2] = traceparent */
 };
 static const ProtobufCIntRange semcached__v1__call__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 8, 3 },
-  { 0, 8 }
+  { 8, 4 },
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
 {
@@ -843,7 +882,7 @@ const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
   "Semcached__V1__Call",
   "semcached.v1",
   sizeof(Semcached__V1__Call),
-  8,
+  9,
   semcached__v1__call__field_descriptors,
   semcached__v1__call__field_indices_by_name,
   2,  semcached__v1__call__number_ranges,

@@ -187,6 +187,51 @@ void   semcached__v1__embedding__free_unpacked
   assert(message->base.descriptor == &semcached__v1__embedding__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__chat_message__init
+                     (Semcached__V1__ChatMessage         *message)
+{
+  static const Semcached__V1__ChatMessage init_value = SEMCACHED__V1__CHAT_MESSAGE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__chat_message__get_packed_size
+                     (const Semcached__V1__ChatMessage *message)
+{
+  assert(message->base.descriptor == &semcached__v1__chat_message__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__chat_message__pack
+                     (const Semcached__V1__ChatMessage *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__chat_message__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__chat_message__pack_to_buffer
+                     (const Semcached__V1__ChatMessage *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__chat_message__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__ChatMessage *
+       semcached__v1__chat_message__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__ChatMessage *)
+     protobuf_c_message_unpack (&semcached__v1__chat_message__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__chat_message__free_unpacked
+                     (Semcached__V1__ChatMessage *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__chat_message__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__lookup_request__init
                      (Semcached__V1__LookupRequest         *message)
 {
@@ -365,6 +410,51 @@ void   semcached__v1__miss__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &semcached__v1__miss__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__bypass__init
+                     (Semcached__V1__Bypass         *message)
+{
+  static const Semcached__V1__Bypass init_value = SEMCACHED__V1__BYPASS__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__bypass__get_packed_size
+                     (const Semcached__V1__Bypass *message)
+{
+  assert(message->base.descriptor == &semcached__v1__bypass__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__bypass__pack
+                     (const Semcached__V1__Bypass *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__bypass__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__bypass__pack_to_buffer
+                     (const Semcached__V1__Bypass *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__bypass__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__Bypass *
+       semcached__v1__bypass__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__Bypass *)
+     protobuf_c_message_unpack (&semcached__v1__bypass__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__bypass__free_unpacked
+                     (Semcached__V1__Bypass *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__bypass__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   semcached__v1__lookup_response__init
@@ -637,6 +727,51 @@ void   semcached__v1__semantic_radius__free_unpacked
   assert(message->base.descriptor == &semcached__v1__semantic_radius__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__tags__init
+                     (Semcached__V1__Tags         *message)
+{
+  static const Semcached__V1__Tags init_value = SEMCACHED__V1__TAGS__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__tags__get_packed_size
+                     (const Semcached__V1__Tags *message)
+{
+  assert(message->base.descriptor == &semcached__v1__tags__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__tags__pack
+                     (const Semcached__V1__Tags *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__tags__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__tags__pack_to_buffer
+                     (const Semcached__V1__Tags *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__tags__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__Tags *
+       semcached__v1__tags__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__Tags *)
+     protobuf_c_message_unpack (&semcached__v1__tags__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__tags__free_unpacked
+                     (Semcached__V1__Tags *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__tags__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__whole_cache__init
                      (Semcached__V1__WholeCache         *message)
 {
@@ -680,6 +815,51 @@ void   semcached__v1__whole_cache__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &semcached__v1__whole_cache__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__whole_tenant__init
+                     (Semcached__V1__WholeTenant         *message)
+{
+  static const Semcached__V1__WholeTenant init_value = SEMCACHED__V1__WHOLE_TENANT__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__whole_tenant__get_packed_size
+                     (const Semcached__V1__WholeTenant *message)
+{
+  assert(message->base.descriptor == &semcached__v1__whole_tenant__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__whole_tenant__pack
+                     (const Semcached__V1__WholeTenant *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__whole_tenant__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__whole_tenant__pack_to_buffer
+                     (const Semcached__V1__WholeTenant *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__whole_tenant__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__WholeTenant *
+       semcached__v1__whole_tenant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__WholeTenant *)
+     protobuf_c_message_unpack (&semcached__v1__whole_tenant__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__whole_tenant__free_unpacked
+                     (Semcached__V1__WholeTenant *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__whole_tenant__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   semcached__v1__invalidate_request__init
@@ -860,6 +1040,51 @@ void   semcached__v1__cache_stats__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &semcached__v1__cache_stats__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__tenant_stats__init
+                     (Semcached__V1__TenantStats         *message)
+{
+  static const Semcached__V1__TenantStats init_value = SEMCACHED__V1__TENANT_STATS__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__tenant_stats__get_packed_size
+                     (const Semcached__V1__TenantStats *message)
+{
+  assert(message->base.descriptor == &semcached__v1__tenant_stats__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__tenant_stats__pack
+                     (const Semcached__V1__TenantStats *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__tenant_stats__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__tenant_stats__pack_to_buffer
+                     (const Semcached__V1__TenantStats *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__tenant_stats__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__TenantStats *
+       semcached__v1__tenant_stats__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__TenantStats *)
+     protobuf_c_message_unpack (&semcached__v1__tenant_stats__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__tenant_stats__free_unpacked
+                     (Semcached__V1__TenantStats *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__tenant_stats__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   semcached__v1__stats_response__init
@@ -1214,7 +1439,58 @@ const ProtobufCMessageDescriptor semcached__v1__embedding__descriptor =
   (ProtobufCMessageInit) semcached__v1__embedding__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__lookup_request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor semcached__v1__chat_message__field_descriptors[2] =
+{
+  {
+    "role",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ChatMessage, role),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ChatMessage, content),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__chat_message__field_indices_by_name[] = {
+  1,   /* field[1] = content */
+  0,   /* field[0] = role */
+};
+static const ProtobufCIntRange semcached__v1__chat_message__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__chat_message__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.ChatMessage",
+  "ChatMessage",
+  "Semcached__V1__ChatMessage",
+  "semcached.v1",
+  sizeof(Semcached__V1__ChatMessage),
+  2,
+  semcached__v1__chat_message__field_descriptors,
+  semcached__v1__chat_message__field_indices_by_name,
+  1,  semcached__v1__chat_message__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__chat_message__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__lookup_request__field_descriptors[10] =
 {
   {
     "cache",
@@ -1312,11 +1588,37 @@ static const ProtobufCFieldDescriptor semcached__v1__lookup_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "filter",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupRequest, filter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "messages",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__LookupRequest, n_messages),
+    offsetof(Semcached__V1__LookupRequest, messages),
+    &semcached__v1__chat_message__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__lookup_request__field_indices_by_name[] = {
   0,   /* field[0] = cache */
   7,   /* field[7] = embedding */
+  8,   /* field[8] = filter */
   5,   /* field[5] = max_age_ms */
+  9,   /* field[9] = messages */
   6,   /* field[6] = mode */
   1,   /* field[1] = prompt */
   3,   /* field[3] = similarity_threshold */
@@ -1326,7 +1628,7 @@ static const unsigned semcached__v1__lookup_request__field_indices_by_name[] = {
 static const ProtobufCIntRange semcached__v1__lookup_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor semcached__v1__lookup_request__descriptor =
 {
@@ -1336,7 +1638,7 @@ const ProtobufCMessageDescriptor semcached__v1__lookup_request__descriptor =
   "Semcached__V1__LookupRequest",
   "semcached.v1",
   sizeof(Semcached__V1__LookupRequest),
-  8,
+  10,
   semcached__v1__lookup_request__field_descriptors,
   semcached__v1__lookup_request__field_indices_by_name,
   1,  semcached__v1__lookup_request__number_ranges,
@@ -1665,7 +1967,58 @@ const ProtobufCMessageDescriptor semcached__v1__miss__descriptor =
   (ProtobufCMessageInit) semcached__v1__miss__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_descriptors[4] =
+static const ProtobufCFieldDescriptor semcached__v1__bypass__field_descriptors[2] =
+{
+  {
+    "messages",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Bypass, messages),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "maximum_messages",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Bypass, maximum_messages),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__bypass__field_indices_by_name[] = {
+  1,   /* field[1] = maximum_messages */
+  0,   /* field[0] = messages */
+};
+static const ProtobufCIntRange semcached__v1__bypass__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__bypass__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.Bypass",
+  "Bypass",
+  "Semcached__V1__Bypass",
+  "semcached.v1",
+  sizeof(Semcached__V1__Bypass),
+  2,
+  semcached__v1__bypass__field_descriptors,
+  semcached__v1__bypass__field_indices_by_name,
+  1,  semcached__v1__bypass__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__bypass__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_descriptors[5] =
 {
   {
     "outcome",
@@ -1715,8 +2068,21 @@ static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "bypass",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupResponse, bypass),
+    &semcached__v1__bypass__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__lookup_response__field_indices_by_name[] = {
+  4,   /* field[4] = bypass */
   2,   /* field[2] = matches */
   3,   /* field[3] = miss */
   0,   /* field[0] = outcome */
@@ -1725,7 +2091,7 @@ static const unsigned semcached__v1__lookup_response__field_indices_by_name[] = 
 static const ProtobufCIntRange semcached__v1__lookup_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor =
 {
@@ -1735,14 +2101,14 @@ const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor =
   "Semcached__V1__LookupResponse",
   "semcached.v1",
   sizeof(Semcached__V1__LookupResponse),
-  4,
+  5,
   semcached__v1__lookup_response__field_descriptors,
   semcached__v1__lookup_response__field_indices_by_name,
   1,  semcached__v1__lookup_response__number_ranges,
   (ProtobufCMessageInit) semcached__v1__lookup_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__store_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor semcached__v1__store_request__field_descriptors[11] =
 {
   {
     "cache",
@@ -1864,12 +2230,25 @@ static const ProtobufCFieldDescriptor semcached__v1__store_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "messages",
+    11,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__StoreRequest, n_messages),
+    offsetof(Semcached__V1__StoreRequest, messages),
+    &semcached__v1__chat_message__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__store_request__field_indices_by_name[] = {
   5,   /* field[5] = attributes */
   0,   /* field[0] = cache */
   4,   /* field[4] = content_type */
   8,   /* field[8] = embedding */
+  10,   /* field[10] = messages */
   1,   /* field[1] = prompt */
   3,   /* field[3] = response */
   6,   /* field[6] = tags */
@@ -1880,7 +2259,7 @@ static const unsigned semcached__v1__store_request__field_indices_by_name[] = {
 static const ProtobufCIntRange semcached__v1__store_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor semcached__v1__store_request__descriptor =
 {
@@ -1890,7 +2269,7 @@ const ProtobufCMessageDescriptor semcached__v1__store_request__descriptor =
   "Semcached__V1__StoreRequest",
   "semcached.v1",
   sizeof(Semcached__V1__StoreRequest),
-  10,
+  11,
   semcached__v1__store_request__field_descriptors,
   semcached__v1__store_request__field_indices_by_name,
   1,  semcached__v1__store_request__number_ranges,
@@ -1999,7 +2378,7 @@ const ProtobufCMessageDescriptor semcached__v1__entry_ids__descriptor =
   (ProtobufCMessageInit) semcached__v1__entry_ids__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__exact_prompt__field_descriptors[2] =
+static const ProtobufCFieldDescriptor semcached__v1__exact_prompt__field_descriptors[3] =
 {
   {
     "prompt",
@@ -2025,15 +2404,28 @@ static const ProtobufCFieldDescriptor semcached__v1__exact_prompt__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "messages",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__ExactPrompt, n_messages),
+    offsetof(Semcached__V1__ExactPrompt, messages),
+    &semcached__v1__chat_message__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__exact_prompt__field_indices_by_name[] = {
+  2,   /* field[2] = messages */
   0,   /* field[0] = prompt */
   1,   /* field[1] = vary */
 };
 static const ProtobufCIntRange semcached__v1__exact_prompt__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor semcached__v1__exact_prompt__descriptor =
 {
@@ -2043,14 +2435,14 @@ const ProtobufCMessageDescriptor semcached__v1__exact_prompt__descriptor =
   "Semcached__V1__ExactPrompt",
   "semcached.v1",
   sizeof(Semcached__V1__ExactPrompt),
-  2,
+  3,
   semcached__v1__exact_prompt__field_descriptors,
   semcached__v1__exact_prompt__field_indices_by_name,
   1,  semcached__v1__exact_prompt__number_ranges,
   (ProtobufCMessageInit) semcached__v1__exact_prompt__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__semantic_radius__field_descriptors[4] =
+static const ProtobufCFieldDescriptor semcached__v1__semantic_radius__field_descriptors[5] =
 {
   {
     "prompt",
@@ -2100,9 +2492,22 @@ static const ProtobufCFieldDescriptor semcached__v1__semantic_radius__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "messages",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__SemanticRadius, n_messages),
+    offsetof(Semcached__V1__SemanticRadius, messages),
+    &semcached__v1__chat_message__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__semantic_radius__field_indices_by_name[] = {
   3,   /* field[3] = embedding */
+  4,   /* field[4] = messages */
   0,   /* field[0] = prompt */
   2,   /* field[2] = similarity */
   1,   /* field[1] = vary */
@@ -2110,7 +2515,7 @@ static const unsigned semcached__v1__semantic_radius__field_indices_by_name[] = 
 static const ProtobufCIntRange semcached__v1__semantic_radius__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor semcached__v1__semantic_radius__descriptor =
 {
@@ -2120,11 +2525,49 @@ const ProtobufCMessageDescriptor semcached__v1__semantic_radius__descriptor =
   "Semcached__V1__SemanticRadius",
   "semcached.v1",
   sizeof(Semcached__V1__SemanticRadius),
-  4,
+  5,
   semcached__v1__semantic_radius__field_descriptors,
   semcached__v1__semantic_radius__field_indices_by_name,
   1,  semcached__v1__semantic_radius__number_ranges,
   (ProtobufCMessageInit) semcached__v1__semantic_radius__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__tags__field_descriptors[1] =
+{
+  {
+    "tags",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Semcached__V1__Tags, n_tags),
+    offsetof(Semcached__V1__Tags, tags),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__tags__field_indices_by_name[] = {
+  0,   /* field[0] = tags */
+};
+static const ProtobufCIntRange semcached__v1__tags__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor semcached__v1__tags__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.Tags",
+  "Tags",
+  "Semcached__V1__Tags",
+  "semcached.v1",
+  sizeof(Semcached__V1__Tags),
+  1,
+  semcached__v1__tags__field_descriptors,
+  semcached__v1__tags__field_indices_by_name,
+  1,  semcached__v1__tags__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__tags__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define semcached__v1__whole_cache__field_descriptors NULL
@@ -2145,7 +2588,45 @@ const ProtobufCMessageDescriptor semcached__v1__whole_cache__descriptor =
   (ProtobufCMessageInit) semcached__v1__whole_cache__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__invalidate_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor semcached__v1__whole_tenant__field_descriptors[1] =
+{
+  {
+    "confirm_tenant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__WholeTenant, confirm_tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__whole_tenant__field_indices_by_name[] = {
+  0,   /* field[0] = confirm_tenant */
+};
+static const ProtobufCIntRange semcached__v1__whole_tenant__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor semcached__v1__whole_tenant__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.WholeTenant",
+  "WholeTenant",
+  "Semcached__V1__WholeTenant",
+  "semcached.v1",
+  sizeof(Semcached__V1__WholeTenant),
+  1,
+  semcached__v1__whole_tenant__field_descriptors,
+  semcached__v1__whole_tenant__field_indices_by_name,
+  1,  semcached__v1__whole_tenant__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__whole_tenant__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__invalidate_request__field_descriptors[9] =
 {
   {
     "cache",
@@ -2208,6 +2689,42 @@ static const ProtobufCFieldDescriptor semcached__v1__invalidate_request__field_d
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "filter",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Semcached__V1__InvalidateRequest, selector_case),
+    offsetof(Semcached__V1__InvalidateRequest, filter),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tags",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__InvalidateRequest, selector_case),
+    offsetof(Semcached__V1__InvalidateRequest, tags),
+    &semcached__v1__tags__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "whole_tenant",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__InvalidateRequest, selector_case),
+    offsetof(Semcached__V1__InvalidateRequest, whole_tenant),
+    &semcached__v1__whole_tenant__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "dry_run",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -2222,17 +2739,20 @@ static const ProtobufCFieldDescriptor semcached__v1__invalidate_request__field_d
 };
 static const unsigned semcached__v1__invalidate_request__field_indices_by_name[] = {
   0,   /* field[0] = cache */
-  5,   /* field[5] = dry_run */
+  8,   /* field[8] = dry_run */
   1,   /* field[1] = entry_ids */
   2,   /* field[2] = exact_prompt */
+  5,   /* field[5] = filter */
   3,   /* field[3] = semantic_radius */
+  6,   /* field[6] = tags */
   4,   /* field[4] = whole_cache */
+  7,   /* field[7] = whole_tenant */
 };
 static const ProtobufCIntRange semcached__v1__invalidate_request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 15, 5 },
-  { 0, 6 }
+  { 15, 8 },
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor semcached__v1__invalidate_request__descriptor =
 {
@@ -2242,7 +2762,7 @@ const ProtobufCMessageDescriptor semcached__v1__invalidate_request__descriptor =
   "Semcached__V1__InvalidateRequest",
   "semcached.v1",
   sizeof(Semcached__V1__InvalidateRequest),
-  6,
+  9,
   semcached__v1__invalidate_request__field_descriptors,
   semcached__v1__invalidate_request__field_indices_by_name,
   2,  semcached__v1__invalidate_request__number_ranges,
@@ -2351,7 +2871,7 @@ const ProtobufCMessageDescriptor semcached__v1__stats_request__descriptor =
   (ProtobufCMessageInit) semcached__v1__stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descriptors[14] =
+static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descriptors[17] =
 {
   {
     "cache",
@@ -2521,15 +3041,54 @@ static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "misses_filtered",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, misses_filtered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bypasses",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, bypasses),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evicted_entries",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, evicted_entries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
+  15,   /* field[15] = bypasses */
   0,   /* field[0] = cache */
   1,   /* field[1] = entries */
+  16,   /* field[16] = evicted_entries */
   3,   /* field[3] = exact_hits_l1 */
   4,   /* field[4] = exact_hits_store */
   13,   /* field[13] = invalidated_entries */
   9,   /* field[9] = misses_below_threshold */
   11,   /* field[11] = misses_degraded */
+  14,   /* field[14] = misses_filtered */
   7,   /* field[7] = misses_no_entry */
   8,   /* field[8] = misses_not_stored */
   10,   /* field[10] = misses_too_old */
@@ -2541,7 +3100,7 @@ static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
 static const ProtobufCIntRange semcached__v1__cache_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor =
 {
@@ -2551,14 +3110,182 @@ const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor =
   "Semcached__V1__CacheStats",
   "semcached.v1",
   sizeof(Semcached__V1__CacheStats),
-  14,
+  17,
   semcached__v1__cache_stats__field_descriptors,
   semcached__v1__cache_stats__field_indices_by_name,
   1,  semcached__v1__cache_stats__number_ranges,
   (ProtobufCMessageInit) semcached__v1__cache_stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__stats_response__field_descriptors[9] =
+static const ProtobufCFieldDescriptor semcached__v1__tenant_stats__field_descriptors[11] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, entries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "maximum_entries",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, maximum_entries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "maximum_bytes",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, maximum_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "orphaned_entries",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, orphaned_entries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "evicted_entries",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, evicted_entries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused_by_rate",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, refused_by_rate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused_by_calls_in_flight",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, refused_by_calls_in_flight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused_by_request_bytes",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, refused_by_request_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused_by_role",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, refused_by_role),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refused_by_quota",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__TenantStats, refused_by_quota),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__tenant_stats__field_indices_by_name[] = {
+  1,   /* field[1] = bytes */
+  0,   /* field[0] = entries */
+  5,   /* field[5] = evicted_entries */
+  3,   /* field[3] = maximum_bytes */
+  2,   /* field[2] = maximum_entries */
+  4,   /* field[4] = orphaned_entries */
+  7,   /* field[7] = refused_by_calls_in_flight */
+  10,   /* field[10] = refused_by_quota */
+  6,   /* field[6] = refused_by_rate */
+  8,   /* field[8] = refused_by_request_bytes */
+  9,   /* field[9] = refused_by_role */
+};
+static const ProtobufCIntRange semcached__v1__tenant_stats__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor semcached__v1__tenant_stats__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.TenantStats",
+  "TenantStats",
+  "Semcached__V1__TenantStats",
+  "semcached.v1",
+  sizeof(Semcached__V1__TenantStats),
+  11,
+  semcached__v1__tenant_stats__field_descriptors,
+  semcached__v1__tenant_stats__field_indices_by_name,
+  1,  semcached__v1__tenant_stats__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__tenant_stats__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__stats_response__field_descriptors[10] =
 {
   {
     "caches",
@@ -2668,6 +3395,18 @@ static const ProtobufCFieldDescriptor semcached__v1__stats_response__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tenant",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__StatsResponse, tenant),
+    &semcached__v1__tenant_stats__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__stats_response__field_indices_by_name[] = {
   0,   /* field[0] = caches */
@@ -2678,12 +3417,13 @@ static const unsigned semcached__v1__stats_response__field_indices_by_name[] = {
   4,   /* field[4] = index_bytes */
   3,   /* field[3] = l1_bytes */
   2,   /* field[2] = l1_entries */
+  9,   /* field[9] = tenant */
   1,   /* field[1] = uptime_ms */
 };
 static const ProtobufCIntRange semcached__v1__stats_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor semcached__v1__stats_response__descriptor =
 {
@@ -2693,7 +3433,7 @@ const ProtobufCMessageDescriptor semcached__v1__stats_response__descriptor =
   "Semcached__V1__StatsResponse",
   "semcached.v1",
   sizeof(Semcached__V1__StatsResponse),
-  9,
+  10,
   semcached__v1__stats_response__field_descriptors,
   semcached__v1__stats_response__field_indices_by_name,
   1,  semcached__v1__stats_response__number_ranges,
@@ -2850,7 +3590,7 @@ const ProtobufCEnumDescriptor semcached__v1__tier__descriptor =
   semcached__v1__tier__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue semcached__v1__miss_reason__enum_values_by_number[6] =
+static const ProtobufCEnumValue semcached__v1__miss_reason__enum_values_by_number[7] =
 {
   { "MISS_REASON_UNSPECIFIED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_UNSPECIFIED", 0 },
   { "MISS_REASON_NO_ENTRY", "SEMCACHED__V1__MISS_REASON__MISS_REASON_NO_ENTRY", 1 },
@@ -2858,14 +3598,16 @@ static const ProtobufCEnumValue semcached__v1__miss_reason__enum_values_by_numbe
   { "MISS_REASON_BELOW_THRESHOLD", "SEMCACHED__V1__MISS_REASON__MISS_REASON_BELOW_THRESHOLD", 3 },
   { "MISS_REASON_TOO_OLD", "SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD", 4 },
   { "MISS_REASON_DEGRADED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED", 5 },
+  { "MISS_REASON_FILTERED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED", 6 },
 };
 static const ProtobufCIntRange semcached__v1__miss_reason__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex semcached__v1__miss_reason__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex semcached__v1__miss_reason__enum_values_by_name[7] =
 {
   { "MISS_REASON_BELOW_THRESHOLD", 3 },
   { "MISS_REASON_DEGRADED", 5 },
+  { "MISS_REASON_FILTERED", 6 },
   { "MISS_REASON_NOT_STORED", 2 },
   { "MISS_REASON_NO_ENTRY", 1 },
   { "MISS_REASON_TOO_OLD", 4 },
@@ -2878,9 +3620,9 @@ const ProtobufCEnumDescriptor semcached__v1__miss_reason__descriptor =
   "MissReason",
   "Semcached__V1__MissReason",
   "semcached.v1",
-  6,
+  7,
   semcached__v1__miss_reason__enum_values_by_number,
-  6,
+  7,
   semcached__v1__miss_reason__enum_values_by_name,
   1,
   semcached__v1__miss_reason__value_ranges,

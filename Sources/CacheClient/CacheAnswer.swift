@@ -18,6 +18,8 @@ public enum CacheAnswer: Sendable, Hashable {
     case hit(CacheHit)
     /// There is none that may be served.
     case miss(CacheMiss)
+    /// The cache does not keep such prompts, so it was not asked; the answer need not be stored.
+    case bypass(CacheBypass)
 
     /// The hit, if it is one.
     public var hit: CacheHit? {
@@ -91,6 +93,8 @@ public struct CacheMiss: Sendable, Hashable {
         case belowThreshold
         /// The nearest entry is older than the lookup allows.
         case tooOld
+        /// The nearest entry is close enough, but the lookup's filter does not take it.
+        case filtered
         /// The cache could not look.
         case degraded(Degradation)
     }
@@ -125,11 +129,21 @@ public struct CacheMiss: Sendable, Hashable {
     public let similarityThreshold: Float
 }
 
+/// Why a chat is neither looked up nor stored: it has more messages than the cache's policy allows.
+public struct CacheBypass: Sendable, Hashable {
+    /// Messages of the chat that count.
+    public let messages: Int
+    /// How many the policy allows.
+    public let maximumMessages: Int
+}
+
 extension CacheAnswer {
     init(_ outcome: LookupOutcome) {
         switch outcome {
         case .hit(let hit): self = .hit(CacheHit(hit))
         case .miss(let miss): self = .miss(CacheMiss(miss))
+        case .bypass(let bypass):
+            self = .bypass(CacheBypass(messages: bypass.messages, maximumMessages: bypass.limit))
         }
     }
 }
@@ -179,6 +193,7 @@ extension CacheMiss.Reason {
         case .notStored: self = .notStored
         case .belowThreshold: self = .belowThreshold
         case .tooOld: self = .tooOld
+        case .filtered: self = .filtered
         case .degraded(.embedderOverloaded): self = .degraded(.embedderOverloaded)
         case .degraded(.embedderFailed): self = .degraded(.embedderFailed)
         case .degraded(.storeUnavailable): self = .degraded(.storeUnavailable)

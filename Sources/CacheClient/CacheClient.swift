@@ -21,6 +21,7 @@ import Synchronization
 /// task that made it ends it at once, and tells the server.
 public final class CacheClient: Sendable {
     private let configuration: ClientConfiguration
+    private let configurationFault: CacheClientError?
     private let inbox: CallInbox
     private let lastID = Atomic<UInt64>(0)
 
@@ -33,6 +34,7 @@ public final class CacheClient: Sendable {
     ) {
         let group = eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton
         self.configuration = configuration
+        self.configurationFault = configuration.fault
         self.inbox = CallInbox(configuration, eventLoop: group.next())
     }
 
@@ -65,6 +67,7 @@ public final class CacheClient: Sendable {
 
     /// Makes a call and waits for its answer.
     func call(_ request: ServiceRequest, timeout: Duration?) async throws(CacheClientError) -> ServiceResponse {
+        if let fault = self.configurationFault { throw fault }
         let request = try request.checked()
         let deadline = NIODeadline.now() + TimeAmount(bounded: timeout ?? self.configuration.timeout)
         let id = self.lastID.add(1, ordering: .relaxed).newValue

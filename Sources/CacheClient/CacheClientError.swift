@@ -44,19 +44,24 @@ public struct CacheClientError: Error, Sendable, Hashable {
 
     /// What a caller switches on.
     public let code: Code
-    /// For humans, in one line. Never contains a prompt, a response or a vector.
+    /// For humans, in one line. Never contains a prompt, a response, a vector or a credential.
     public let message: String
     /// The field of the request that is at fault, by its name on the wire.
     public let field: String?
     /// Where the fault was found.
     public let origin: Origin
+    /// When it is worth trying again, if the server knows; at least a millisecond.
+    public let retryAfter: Duration?
 
     /// Makes an error, as a stand-in for a client in tests may need to.
-    public init(_ code: Code, _ message: String, field: String? = nil, origin: Origin = .client) {
+    public init(
+        _ code: Code, _ message: String, field: String? = nil, origin: Origin = .client, retryAfter: Duration? = nil
+    ) {
         self.code = code
         self.message = message
         self.field = field
         self.origin = origin
+        self.retryAfter = retryAfter
     }
 }
 
@@ -68,7 +73,8 @@ extension CacheClientError: CustomStringConvertible {
 extension CacheClientError {
     init(_ error: CacheError, origin: Origin) {
         self.init(
-            Code(rawValue: error.code.rawValue) ?? .internal, error.message, field: error.field, origin: origin)
+            Code(rawValue: error.code.rawValue) ?? .internal, error.message, field: error.field, origin: origin,
+            retryAfter: error.retryAfter)
     }
 
     static let closed = Self(.unavailable, "the client is closed")

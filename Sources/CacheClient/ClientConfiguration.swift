@@ -40,6 +40,13 @@ public struct ClientConfiguration: Sendable {
     /// What the server is told about who calls; at most 256 bytes of UTF-8.
     public var clientName = "cache-client-swift/\(ServiceVersion.current)"
 
+    /// What the server is shown to be let in.
+    public var credential = CacheCredential.none
+
+    /// For a gateway, whose credential says that it is one: the tenant for which it calls. Everybody else leaves it
+    /// `nil`. At most 512 bytes of UTF-8.
+    public var tenant: String?
+
     /// Makes a configuration that differs from the defaults in nothing but the address.
     public init(_ address: ServerAddress = .local) {
         self.address = address

@@ -15,6 +15,8 @@ final class ClientConnection: ChannelInboundHandler {
     private var session: ClientSession?
     private let address: ServerAddress
     private let clientName: String
+    private let credential: Credential
+    private let tenant: String?
     private var machine: StateMachine<CallContext>
     private var limits: ServerLimits?
     private var context: ChannelHandlerContext?
@@ -27,6 +29,8 @@ final class ClientConnection: ChannelInboundHandler {
         self.session = session
         self.address = configuration.address
         self.clientName = configuration.clientName
+        self.credential = configuration.credential.credential
+        self.tenant = configuration.tenant
         self.machine = StateMachine(
             handshakeDeadline: handshakeDeadline,
             maximumCalls: max(1, configuration.maximumCallsInFlight ?? .max))
@@ -51,7 +55,9 @@ final class ClientConnection: ChannelInboundHandler {
         let remaining = (call.deadline - now).nanoseconds / 1_000_000
         self.encoder.write(
             .call(
-                Call(id: call.id, deadline: .milliseconds(max(1, remaining)), request: .success(call.context.request))),
+                Call(
+                    id: call.id, deadline: .milliseconds(max(1, remaining)), tenant: self.tenant,
+                    request: .success(call.context.request))),
             into: &self.outgoing)
         let bytes = self.outgoing.writerIndex - start - FrameReader.headerBytes
         guard bytes <= limits.maximumFrameBytes else {
@@ -127,7 +133,7 @@ final class ClientConnection: ChannelInboundHandler {
             .hello(
                 Hello(
                     minimumVersion: versions.lowerBound, maximumVersion: versions.upperBound,
-                    clientName: self.clientName)),
+                    clientName: self.clientName, credential: self.credential)),
             into: &self.outgoing)
         self.flush()
     }

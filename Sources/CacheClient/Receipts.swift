@@ -12,18 +12,6 @@ public struct StoreReceipt: Sendable, Hashable {
     public let isReplacement: Bool
 }
 
-/// Which entries to remove.
-public enum InvalidationTarget: Sendable, Hashable {
-    /// By id; ids of other caches are not found. 1…10,000 of them.
-    case entries([CacheEntryID])
-    /// The entry of this very prompt.
-    case prompt(String, vary: [String: String] = [:])
-    /// Every entry whose prompt is at least this similar; −1…1.
-    case similar(to: String, similarity: Float, vary: [String: String] = [:])
-    /// Every entry of the cache.
-    case wholeCache
-}
-
 /// What an invalidation removed, or would remove.
 public struct InvalidationReceipt: Sendable, Hashable {
     /// Entries that were removed, or would be.

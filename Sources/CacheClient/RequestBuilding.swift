@@ -15,7 +15,9 @@ extension ServiceRequest {
             }
             if let age = lookup.maximumAge, age < .zero { throw .invalid("max_age_ms", "is negative") }
             try checkCount("vary", lookup.vary.count, Limits.maximumVaryParts)
-            bytes = lookup.cache.utf8.count + lookup.vary.wireBytesAtMost + wireBytesAtMost(lookup.embedding)
+            bytes =
+                lookup.cache.utf8.count + lookup.prompt.wireBytesAtMost + lookup.vary.wireBytesAtMost
+                + wireBytesAtMost(lookup.embedding)
         case .store(let store):
             if let timeToLive = store.timeToLive, timeToLive < .milliseconds(1) {
                 throw .invalid("ttl_ms", "is less than a millisecond")
@@ -26,25 +28,11 @@ extension ServiceRequest {
                 try checkCount("attributes.strings", strings.count, Limits.maximumAttributeListCount)
             }
             bytes =
-                store.cache.utf8.count + store.response.count + store.contentType.utf8.count
-                + store.vary.wireBytesAtMost + store.attributes.reduce(0) { $0 + $1.wireBytesAtMost }
-                + wireBytesAtMost(store.embedding)
+                store.cache.utf8.count + store.prompt.wireBytesAtMost + store.response.count
+                + store.contentType.utf8.count + store.vary.wireBytesAtMost
+                + store.attributes.reduce(0) { $0 + $1.wireBytesAtMost } + wireBytesAtMost(store.embedding)
         case .invalidate(let invalidate):
-            switch invalidate.selector {
-            case .ids(let ids):
-                guard (1...Limits.maximumEntryIDs).contains(ids.count) else {
-                    throw .invalid("entry_ids", "has \(ids.count) ids; it must be 1 to \(Limits.maximumEntryIDs)")
-                }
-                bytes = 0
-            case .exactPrompt(_, let vary):
-                try checkCount("vary", vary.count, Limits.maximumVaryParts)
-                bytes = vary.wireBytesAtMost
-            case .semanticRadius(_, let vary, _, let embedding):
-                try checkCount("vary", vary.count, Limits.maximumVaryParts)
-                bytes = vary.wireBytesAtMost + wireBytesAtMost(embedding)
-            case .wholeCache:
-                bytes = 0
-            }
+            bytes = invalidate.cache.utf8.count + (try invalidate.selector.checkedBytesAtMost())
         case .stats(let cache):
             bytes = cache?.utf8.count ?? 0
         case .ping:
@@ -58,12 +46,65 @@ extension ServiceRequest {
     }
 }
 
+extension InvalidateRequest.Selector {
+    fileprivate func checkedBytesAtMost() throws(CacheClientError) -> Int {
+        switch self {
+        case .ids(let ids):
+            guard (1...Limits.maximumEntryIDs).contains(ids.count) else {
+                throw .invalid("entry_ids", "has \(ids.count) ids; it must be 1 to \(Limits.maximumEntryIDs)")
+            }
+            return 0
+        case .exactPrompt(let prompt, let vary):
+            try checkCount("vary", vary.count, Limits.maximumVaryParts)
+            return prompt.wireBytesAtMost + vary.wireBytesAtMost
+        case .semanticRadius(let prompt, let vary, _, let embedding):
+            try checkCount("vary", vary.count, Limits.maximumVaryParts)
+            return prompt.wireBytesAtMost + vary.wireBytesAtMost + wireBytesAtMost(embedding)
+        case .tags(let tags):
+            guard (1...Limits.maximumFilterTags).contains(tags.count) else {
+                throw .invalid("tags", "has \(tags.count) elements; it must be 1 to \(Limits.maximumFilterTags)")
+            }
+            return tags.reduce(0) { $0 + $1.utf8.count + 8 }
+        case .wholeTenant(let confirmation):
+            return confirmation.utf8.count
+        case .filter, .wholeCache:
+            return 0
+        }
+    }
+}
+
 /// Each element becomes a structure many times its size on the wire.
 private func checkCount(_ field: String, _ count: Int, _ limit: Int) throws(CacheClientError) {
     guard count <= limit else { throw .invalid(field, "has \(count) elements, the limit is \(limit)") }
 }
 
-extension CanonicalPrompt {
+extension Prompt {
+    static func make(_ text: String) throws(CacheClientError) -> Self {
+        do throws(CacheError) {
+            return .text(try CanonicalPrompt(text))
+        } catch {
+            throw CacheClientError(error, origin: .client)
+        }
+    }
+
+    static func make(_ messages: [CacheChatMessage]) throws(CacheClientError) -> Self {
+        guard !messages.isEmpty else { throw .invalid("messages", "is empty") }
+        try checkCount("messages", messages.count, Limits.maximumMessages)
+        let bytes = messages.reduce(0) { $0 + $1.content.utf8.count }
+        guard bytes <= Limits.maximumChatBytes else {
+            throw .invalid("messages", "has \(bytes) bytes, the limit is \(Limits.maximumChatBytes)")
+        }
+        return .chat(messages.map { ChatMessage(role: $0.role, content: $0.content) })
+    }
+
+    /// A prompt of text was checked when it was made canonical.
+    fileprivate var wireBytesAtMost: Int {
+        guard case .chat(let messages) = self else { return 0 }
+        return messages.reduce(0) { $0 + $1.role.utf8.count + $1.content.utf8.count + 24 }
+    }
+}
+
+extension MetadataFilter {
     static func make(_ text: String) throws(CacheClientError) -> Self {
         do throws(CacheError) {
             return try Self(text)

@@ -37,7 +37,7 @@ struct ServerLimits: Sendable, Hashable {
             switch invalidate.selector {
             case .exactPrompt(let prompt, _), .semanticRadius(let prompt, _, _, _):
                 return self.fault(ofPrompt: prompt)
-            case .ids, .wholeCache:
+            case .ids, .filter, .tags, .wholeCache, .wholeTenant:
                 return nil
             }
         case .stats, .ping:
@@ -45,8 +45,10 @@ struct ServerLimits: Sendable, Hashable {
         }
     }
 
-    private func fault(ofPrompt prompt: CanonicalPrompt) -> CacheClientError? {
-        let count = prompt.text.utf8.count
+    /// Of a chat the server's policy decides what the prompt is.
+    private func fault(ofPrompt prompt: Prompt) -> CacheClientError? {
+        guard case .text(let text) = prompt else { return nil }
+        let count = text.text.utf8.count
         guard count > self.maximumPromptBytes else { return nil }
         return CacheClientError(.tooLong("prompt", count, limit: self.maximumPromptBytes), origin: .client)
     }

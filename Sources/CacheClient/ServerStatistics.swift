@@ -28,12 +28,18 @@ public struct ServerStatistics: Sendable, Hashable {
         public let missesBelowThreshold: UInt64
         /// Misses because of the lookup's maximum age.
         public let missesTooOld: UInt64
+        /// Misses because the lookup's filter did not take what was close enough.
+        public let missesFiltered: UInt64
         /// Misses because the cache could not look.
         public let missesDegraded: UInt64
         /// Entries stored, with those that replaced others.
         public let stores: UInt64
         /// Entries removed by invalidation; not those that expired.
         public let invalidatedEntries: UInt64
+        /// Chats that the cache's policy kept from being looked up.
+        public let bypasses: UInt64
+        /// Entries that went because the tenant's quota was full.
+        public let evictedEntries: UInt64
 
         /// All hits.
         public var hits: UInt64 {
@@ -44,7 +50,7 @@ public struct ServerStatistics: Sendable, Hashable {
         public var misses: UInt64 {
             Self.sum(
                 self.missesNoEntry, self.missesNotStored, self.missesBelowThreshold, self.missesTooOld,
-                self.missesDegraded)
+                self.missesFiltered, self.missesDegraded)
         }
 
         /// 0…1; `nil` before the first lookup.
@@ -62,10 +68,40 @@ public struct ServerStatistics: Sendable, Hashable {
         }
     }
 
+    /// The tenant as a whole: sizes as of now, and what it was refused since the server started.
+    public struct Tenant: Sendable, Hashable {
+        /// Entries stored now.
+        public let entries: UInt64
+        /// What the byte quota counts.
+        public let bytes: UInt64
+        /// The quota; `nil` if there is none.
+        public let maximumEntries: UInt64?
+        /// The quota; `nil` if there is none.
+        public let maximumBytes: UInt64?
+        /// Entries of an older key scheme or of another model: never found, gone when they expire or with the whole tenant.
+        public let orphanedEntries: UInt64
+        /// Entries that went because the quota was full.
+        public let evictedEntries: UInt64
+        /// Requests refused because there were too many in a short time.
+        public let refusedByRate: UInt64
+        /// Requests refused because too many others were under way.
+        public let refusedByCallsInFlight: UInt64
+        /// Requests refused because they were too large.
+        public let refusedByRequestBytes: UInt64
+        /// Requests refused because the credential does not allow the operation.
+        public let refusedByRole: UInt64
+        /// Entries refused because they alone were larger than the quota.
+        public let refusedByQuota: UInt64
+    }
+
+    /// The tenant as a whole.
+    public let tenant: Tenant
     /// By cache.
     public let caches: [Cache]
     /// Time since the server started.
     public let uptime: Duration
+    // What follows, except for the embedder, is of the whole process: 0 if the server has more than one tenant.
+
     /// Entries in memory.
     public let l1Entries: UInt64
     /// Bytes that they take.
@@ -84,6 +120,7 @@ public struct ServerStatistics: Sendable, Hashable {
 
 extension ServerStatistics {
     init(_ statistics: ServiceStatistics) {
+        self.tenant = Tenant(statistics.tenant)
         self.caches = statistics.caches.map { Cache($0) }
         self.uptime = statistics.uptime
         self.l1Entries = statistics.l1Entries
@@ -109,8 +146,27 @@ extension ServerStatistics.Cache {
         self.missesNotStored = statistics.missesNotStored
         self.missesBelowThreshold = statistics.missesBelowThreshold
         self.missesTooOld = statistics.missesTooOld
+        self.missesFiltered = statistics.missesFiltered
         self.missesDegraded = statistics.missesDegraded
         self.stores = statistics.stores
         self.invalidatedEntries = statistics.invalidatedEntries
+        self.bypasses = statistics.bypasses
+        self.evictedEntries = statistics.evictedEntries
+    }
+}
+
+extension ServerStatistics.Tenant {
+    init(_ statistics: TenantStatistics) {
+        self.entries = statistics.entries
+        self.bytes = statistics.bytes
+        self.maximumEntries = statistics.maximumEntries == 0 ? nil : statistics.maximumEntries
+        self.maximumBytes = statistics.maximumBytes == 0 ? nil : statistics.maximumBytes
+        self.orphanedEntries = statistics.orphanedEntries
+        self.evictedEntries = statistics.evictedEntries
+        self.refusedByRate = statistics.refusedByRate
+        self.refusedByCallsInFlight = statistics.refusedByCallsInFlight
+        self.refusedByRequestBytes = statistics.refusedByRequestBytes
+        self.refusedByRole = statistics.refusedByRole
+        self.refusedByQuota = statistics.refusedByQuota
     }
 }

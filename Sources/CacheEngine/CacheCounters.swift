@@ -13,9 +13,12 @@ package final class CacheCounters: Sendable {
     private let missesNotStored = Atomic<UInt64>(0)
     private let missesBelowThreshold = Atomic<UInt64>(0)
     private let missesTooOld = Atomic<UInt64>(0)
+    private let missesFiltered = Atomic<UInt64>(0)
     private let missesDegraded = Atomic<UInt64>(0)
     private let stores = Atomic<UInt64>(0)
     private let invalidatedEntries = Atomic<UInt64>(0)
+    private let bypasses = Atomic<UInt64>(0)
+    private let evictedEntries = Atomic<UInt64>(0)
 
     package init() {}
 
@@ -32,11 +35,14 @@ package final class CacheCounters: Sendable {
         switch outcome {
         case .hit(let hit): self.countHit(hit.kind, hit.tier)
         case .miss(let miss): self.countMiss(miss.reason)
+        case .bypass: self.bypasses.add(1, ordering: .relaxed)
         }
     }
 
     func countStore() { self.stores.add(1, ordering: .relaxed) }
     func countInvalidated(_ count: Int) { self.invalidatedEntries.add(UInt64(count), ordering: .relaxed) }
+
+    func countEvicted() { self.evictedEntries.add(1, ordering: .relaxed) }
 
     func add(to statistics: inout CacheStatistics) {
         statistics.exactHitsL1 += self.exactHitsL1.load(ordering: .relaxed)
@@ -47,9 +53,12 @@ package final class CacheCounters: Sendable {
         statistics.missesNotStored += self.missesNotStored.load(ordering: .relaxed)
         statistics.missesBelowThreshold += self.missesBelowThreshold.load(ordering: .relaxed)
         statistics.missesTooOld += self.missesTooOld.load(ordering: .relaxed)
+        statistics.missesFiltered += self.missesFiltered.load(ordering: .relaxed)
         statistics.missesDegraded += self.missesDegraded.load(ordering: .relaxed)
         statistics.stores += self.stores.load(ordering: .relaxed)
         statistics.invalidatedEntries += self.invalidatedEntries.load(ordering: .relaxed)
+        statistics.bypasses += self.bypasses.load(ordering: .relaxed)
+        statistics.evictedEntries += self.evictedEntries.load(ordering: .relaxed)
     }
 
     private func countMiss(_ reason: LookupMiss.Reason) {
@@ -58,6 +67,7 @@ package final class CacheCounters: Sendable {
         case .notStored: self.missesNotStored.add(1, ordering: .relaxed)
         case .belowThreshold: self.missesBelowThreshold.add(1, ordering: .relaxed)
         case .tooOld: self.missesTooOld.add(1, ordering: .relaxed)
+        case .filtered: self.missesFiltered.add(1, ordering: .relaxed)
         case .degraded: self.missesDegraded.add(1, ordering: .relaxed)
         }
     }

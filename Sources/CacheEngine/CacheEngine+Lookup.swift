@@ -5,17 +5,24 @@ package import CacheModel
 extension CacheEngine {
     /// Finds the answer to a prompt: in memory, by id in the store, by meaning in the store.
     ///
-    /// - Throws: ``CacheError`` with `.invalidArgument` for an embedding that cannot be used, `.cancelled`; and
-    ///   `.unavailable` or `.deadlineExceeded` for a cache that does not fail open.
+    /// - Throws: ``CacheError`` with `.invalidArgument` for an embedding that cannot be used or a chat without a
+    ///   question, `.cancelled`; `.unavailable` or `.deadlineExceeded` for a cache that does not fail open; and as
+    ///   ``route(cache:vary:scope:)``.
     package func lookup(
         _ request: LookupRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> LookupOutcome {
-        let route = self.route(cache: request.cache, vary: request.vary, scope: scope)
+        let route = try self.route(cache: request.cache, vary: request.vary, scope: scope)
         let outcome: LookupOutcome
-        do throws(Trouble) {
-            outcome = try await self.decide(request, on: route, by: deadline)
-        } catch {
-            outcome = try self.outcome(of: error, request, on: route)
+        switch try route.question(of: request.prompt) {
+        case .bypass(let bypass):
+            outcome = .bypass(bypass)
+        case .ask(let text, let partition, let id):
+            let inquiry = Inquiry(request, text: text, partition: partition, id: id, policy: route.policy)
+            do throws(Trouble) {
+                outcome = try await self.decide(inquiry, by: deadline)
+            } catch {
+                outcome = try self.outcome(of: error, request, on: route)
+            }
         }
         route.counters.count(outcome)
         return outcome
@@ -23,10 +30,40 @@ extension CacheEngine {
 
     /// What a Lookup answers that ran out of time, whatever it is waiting for.
     package func lateOutcome(_ request: LookupRequest, scope: TenantScope) throws(CacheError) -> LookupOutcome {
-        let route = self.route(cache: request.cache, vary: request.vary, scope: scope)
+        let route = try self.route(cache: request.cache, vary: request.vary, scope: scope)
         let outcome = try self.outcome(of: .degraded(.deadlineExceeded), request, on: route)
         route.counters.count(outcome)
         return outcome
+    }
+
+    /// A Lookup on its way.
+    private struct Inquiry {
+        let request: LookupRequest
+        /// What is embedded.
+        let text: CanonicalPrompt
+        let partition: Partition
+        /// Of the entry of the prompt itself.
+        let id: EntryID
+        let policy: CachePolicy
+        let threshold: Float
+
+        init(_ request: LookupRequest, text: CanonicalPrompt, partition: Partition, id: EntryID, policy: CachePolicy) {
+            self.request = request
+            self.text = text
+            self.partition = partition
+            self.id = id
+            self.policy = policy
+            self.threshold = policy.threshold(requested: request.similarityThreshold)
+        }
+
+        /// Whether the prompt alone decides what is near: not with a vector of the caller's own, and not with a filter.
+        var isPlain: Bool { self.request.embedding == nil && self.request.filter == nil }
+
+        func takes(_ entry: CacheEntry) -> Bool { self.request.filter?.matches(entry.attributes) ?? true }
+
+        func isTooOld(_ entry: CacheEntry, at now: Timestamp) -> Bool {
+            self.request.maximumAge.map { now - entry.createdAt > $0 } ?? false
+        }
     }
 
     /// What keeps a Lookup from an answer.
@@ -36,55 +73,67 @@ extension CacheEngine {
     }
 
     private func decide(
-        _ request: LookupRequest, on route: Route, by deadline: ContinuousClock.Instant
+        _ inquiry: Inquiry, by deadline: ContinuousClock.Instant
     ) async throws(Trouble) -> LookupOutcome {
         let now = self.now
-        let threshold = route.policy.threshold(requested: request.similarityThreshold)
-        let id = route.partition.entryID(of: request.prompt)
+        let request = inquiry.request
         let embedding = try self.given(request.embedding)
-        // With a vector of the caller's own the prompt alone does not decide what is near.
-        let memoryMode = request.embedding != nil && request.mode == .both ? .exact : request.mode
-        if request.topK == 1,
-            let found = self.remembered(
-                id, on: route, mode: memoryMode, threshold: request.similarityThreshold,
-                maximumAge: request.maximumAge, at: now)
-        {
-            let match = LookupMatch(entry: found.item.entry, similarity: found.similarity)
-            return .hit(LookupHit(kind: found.kind, tier: .l1, matches: [match], at: now))
-        }
+        if request.topK == 1, let hit = self.remembered(inquiry, at: now) { return .hit(hit) }
         // Before the store is read: what changes there from now on must not be undone here.
-        let ticket = self.memory.ticket(in: route.partition)
+        let ticket = self.memory.ticket(in: inquiry.partition)
         var exact: CacheEntry?
-        var isExactTooOld = false
-        if request.mode != .semantic, let entry = try await self.exact(id, on: route, at: now) {
-            self.memory.insert(entry, of: route.partition.cache, ticket: ticket)
-            isExactTooOld = request.maximumAge.map { now - entry.createdAt > $0 } ?? false
-            if !isExactTooOld { exact = entry }
+        var refusal: LookupMiss?
+        if request.mode != .semantic, let entry = try await self.exact(inquiry, at: now) {
+            self.memory.insert(entry, of: inquiry.partition.cache, ticket: ticket)
+            if !inquiry.takes(entry) {
+                refusal = self.exactMiss(inquiry, .filtered, nearest: entry)
+            } else if inquiry.isTooOld(entry, at: now) {
+                refusal = self.exactMiss(inquiry, .tooOld, nearest: entry)
+            } else {
+                exact = entry
+            }
         }
         if let exact, request.topK == 1 || request.mode == .exact {
             return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: now))
         }
-        if request.mode == .exact {
-            return .miss(LookupMiss(reason: isExactTooOld ? .tooOld : .notStored, similarityThreshold: threshold))
-        }
-        let vector = try await self.embedding(of: request.prompt, given: embedding, by: deadline)
-        return try await self.nearest(
-            vector, request, id: id, exact: exact, on: route, ticket: ticket, threshold: threshold)
+        if request.mode == .exact { return .miss(refusal ?? self.exactMiss(inquiry, .notStored, nearest: nil)) }
+        let vector = try await self.embedding(of: inquiry, given: embedding, by: deadline)
+        return try await self.nearest(vector, inquiry, exact: exact, ticket: ticket)
+    }
+
+    private func remembered(_ inquiry: Inquiry, at now: Timestamp) -> LookupHit? {
+        let request = inquiry.request
+        let mode = request.mode == .both && !inquiry.isPlain ? .exact : request.mode
+        guard
+            let found = self.remembered(
+                inquiry.id, in: inquiry.partition, policy: inquiry.policy, mode: mode,
+                threshold: request.similarityThreshold, maximumAge: request.maximumAge, at: now),
+            inquiry.takes(found.item.entry)
+        else { return nil }
+        self.noteServed(found, in: inquiry.partition, at: now)
+        let match = LookupMatch(entry: found.item.entry, similarity: found.similarity)
+        return LookupHit(kind: found.kind, tier: .l1, matches: [match], at: now)
+    }
+
+    private func exactMiss(_ inquiry: Inquiry, _ reason: LookupMiss.Reason, nearest: CacheEntry?) -> LookupMiss {
+        LookupMiss(
+            reason: reason, nearest: nearest.map { NearestMiss(id: $0.id, similarity: 1, isApproximate: false) },
+            similarityThreshold: inquiry.threshold)
     }
 
     /// - Parameter exact: The entry of the prompt itself, if it is to lead.
     private func nearest(
-        _ vector: Embedding, _ request: LookupRequest, id: EntryID, exact: CacheEntry?, on route: Route,
-        ticket: MemoryTier.Ticket, threshold: Float
+        _ vector: Embedding, _ inquiry: Inquiry, exact: CacheEntry?, ticket: MemoryTier.Ticket
     ) async throws(Trouble) -> LookupOutcome {
         // Again: the embedding may have taken a while, in which entries expire and age.
         let now = self.now
+        let request = inquiry.request
         let query = NearestQuery(
-            embedding: vector, count: request.topK, threshold: threshold,
-            createdAtOrAfter: request.maximumAge.map { now + (.zero - $0) })
+            embedding: vector, count: request.topK, threshold: inquiry.threshold,
+            createdAtOrAfter: request.maximumAge.map { now + (.zero - $0) }, filter: request.filter)
         let result: NearestResult
         do throws(VectorStoreError) {
-            result = try await self.store.nearest(query, in: route.partition, at: now)
+            result = try await self.store.nearest(query, in: inquiry.partition, at: now)
         } catch {
             self.troubles.note("store", error.code.rawValue)
             throw .degraded(.storeUnavailable)
@@ -95,20 +144,21 @@ extension CacheEngine {
             return .hit(LookupHit(kind: .exact, tier: .store, matches: Array(matches), at: now))
         }
         guard let best = result.matches.first else {
-            let reason: LookupMiss.Reason =
-                result.nearestMiss == nil ? .noEntry : result.isNearestMissTooOld ? .tooOld : .belowThreshold
-            return .miss(LookupMiss(reason: reason, nearest: result.nearestMiss, similarityThreshold: threshold))
+            return .miss(
+                LookupMiss(
+                    reason: LookupMiss.Reason(result), nearest: result.nearestMiss,
+                    similarityThreshold: inquiry.threshold))
         }
-        // A vector of the caller's own says nothing of the prompt's: others would be answered by it.
-        if request.mode == .both, request.topK == 1, request.maximumAge == nil, request.embedding == nil {
-            self.memory.insert(best, for: id, of: route.partition.cache, ticket: ticket)
+        // Otherwise others would be answered by what the prompt does not say.
+        if request.mode == .both, request.topK == 1, request.maximumAge == nil, inquiry.isPlain {
+            self.memory.insert(best, for: inquiry.id, of: inquiry.partition.cache, ticket: ticket)
         }
         return .hit(LookupHit(kind: .semantic, tier: .store, matches: result.matches, at: now))
     }
 
-    private func exact(_ id: EntryID, on route: Route, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
+    private func exact(_ inquiry: Inquiry, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
         do throws(VectorStoreError) {
-            return try await self.store.entry(id, in: route.partition, at: now)
+            return try await self.store.entry(inquiry.id, in: inquiry.partition, at: now)
         } catch {
             self.troubles.note("store", error.code.rawValue)
             throw .degraded(.storeUnavailable)
@@ -125,11 +175,12 @@ extension CacheEngine {
     }
 
     private func embedding(
-        of prompt: CanonicalPrompt, given: Embedding?, by deadline: ContinuousClock.Instant
+        of inquiry: Inquiry, given: Embedding?, by deadline: ContinuousClock.Instant
     ) async throws(Trouble) -> Embedding {
         if let given { return given }
         do throws(EmbedderError) {
-            return try await self.pool.embed(prompt.text, by: deadline)
+            return try await self.pool.embed(
+                inquiry.text.text, for: inquiry.partition.cache.tenant.tenant, by: deadline)
         } catch {
             if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue) }
             switch error.code {
@@ -142,7 +193,7 @@ extension CacheEngine {
     }
 
     private func outcome(
-        of trouble: Trouble, _ request: LookupRequest, on route: Route
+        of trouble: Trouble, _ request: LookupRequest, on route: CacheRoute
     ) throws(CacheError) -> LookupOutcome {
         switch trouble {
         case .refused(let error): throw error
@@ -160,4 +211,19 @@ extension CacheEngine {
 extension LookupMatch {
     /// The entry of the prompt itself.
     fileprivate init(_ exact: CacheEntry) { self.init(entry: exact, similarity: 1) }
+}
+
+extension LookupMiss.Reason {
+    /// Why a search found nothing.
+    fileprivate init(_ result: NearestResult) {
+        guard result.nearestMiss != nil else {
+            self = .noEntry
+            return
+        }
+        switch result.refusal {
+        case .belowThreshold: self = .belowThreshold
+        case .tooOld: self = .tooOld
+        case .filtered: self = .filtered
+        }
+    }
 }

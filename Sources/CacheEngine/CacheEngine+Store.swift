@@ -5,40 +5,68 @@ package import CacheModel
 extension CacheEngine {
     /// Stores an answer, in place of the one to the same prompt. Durable when it returns.
     ///
-    /// - Throws: ``CacheError`` with `.invalidArgument` for an embedding that cannot be used, `.unavailable` or
-    ///   `.resourceExhausted` if the embedder or the store cannot take it, `.deadlineExceeded`, `.cancelled`.
+    /// Where the tenant's quota is full, its least valuable entries go.
+    ///
+    /// - Throws: ``CacheError`` with `.invalidArgument` for an embedding that cannot be used, a chat without a question or
+    ///   a response over the cache's limit; `.failedPrecondition` for a chat that the cache bypasses; `.unavailable` or
+    ///   `.resourceExhausted` if the embedder or the store cannot take it or the entry is larger than the tenant's quota;
+    ///   `.deadlineExceeded`, `.cancelled`; and as ``route(cache:vary:scope:)``.
     package func store(
         _ request: StoreRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> StoreOutcome {
-        let route = self.route(cache: request.cache, vary: request.vary, scope: scope)
-        let embedding = try await self.embedding(of: request.prompt, given: request.embedding, by: deadline)
+        let route = try self.route(cache: request.cache, vary: request.vary, scope: scope)
+        guard !route.isSurplus else {
+            throw CacheError(
+                .resourceExhausted, "the tenant has \(Limits.maximumCachesPerTenant) caches, its limit", field: "cache")
+        }
+        guard request.response.count <= route.policy.maximumResponseBytes else {
+            throw .tooLong("response", request.response.count, limit: route.policy.maximumResponseBytes)
+        }
+        guard case .ask(let text, let partition, let id) = try route.question(of: request.prompt) else {
+            throw CacheError(
+                .failedPrecondition, "the chat has more messages than the cache keeps; a Lookup says so (BYPASS)",
+                field: "messages")
+        }
+        let embedding = try await self.embedding(of: text, on: route, given: request.embedding, by: deadline)
         // After the embedding: it may have taken a while, and an age counts from when an entry can be found.
         let now = self.now
         let timeToLive = route.policy.timeToLive(requested: request.timeToLive, random: self.random())
         let entry = CacheEntry(
-            id: route.partition.entryID(of: request.prompt), prompt: request.prompt, response: request.response,
-            contentType: request.contentType, attributes: request.attributes, usage: request.usage, createdAt: now,
-            expiresAt: now + timeToLive)
-        let isReplacement: Bool
+            id: id, prompt: text, response: request.response, contentType: request.contentType,
+            attributes: request.attributes, usage: request.usage, createdAt: now, expiresAt: now + timeToLive)
+        let result = try await self.put(entry, embedding, in: partition, route)
+        route.counters.countStore()
+        return StoreOutcome(id: entry.id, expiresAt: entry.expiresAt, isReplacement: result.isReplacement)
+    }
+
+    private func put(
+        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, _ route: CacheRoute
+    ) async throws(CacheError) -> PutResult {
+        let result: PutResult
         do throws(VectorStoreError) {
-            isReplacement = try await self.store.put(entry, embedding: embedding, in: route.partition)
+            result = try await self.store.put(
+                entry, embedding: embedding, in: partition, quota: route.tenant.storeQuota)
         } catch {
             // The outcome is not known for certain: memory must not keep what the store may have replaced.
-            self.memory.storeChanged(entry.id, in: route.partition)
+            self.memory.storeChanged(entry.id, in: partition)
+            if error.code == .overQuota { route.tenant.account.countRefusalByQuota() }
             throw CacheError(error)
         }
-        self.memory.storeChanged(entry.id, in: route.partition)
-        route.counters.countStore()
-        return StoreOutcome(id: entry.id, expiresAt: entry.expiresAt, isReplacement: isReplacement)
+        self.memory.storeChanged(entry.id, in: partition)
+        for evicted in result.evicted {
+            self.memory.remove(evicted.id, of: evicted.cache)
+            route.tenant.account.knownCounters(of: evicted.cache).countEvicted()
+        }
+        return result
     }
 
     /// The vector of a prompt that is to be stored or removed: without one there is nothing to do.
     func embedding(
-        of prompt: CanonicalPrompt, given: [Float]?, by deadline: ContinuousClock.Instant
+        of prompt: CanonicalPrompt, on route: CacheRoute, given: [Float]?, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> Embedding {
         if let given { return try Embedding(normalising: given, dimensions: self.dimensions) }
         do throws(EmbedderError) {
-            return try await self.pool.embed(prompt.text, by: deadline)
+            return try await self.pool.embed(prompt.text, for: route.tenant.scope.tenant, by: deadline)
         } catch {
             switch error.code {
             case .overloaded: throw CacheError(.resourceExhausted, error.message)
@@ -55,6 +83,7 @@ extension CacheError {
         switch error.code {
         case .unavailable: self.init(.unavailable, "the store is not available: \(error.message)")
         case .overloaded: self.init(.resourceExhausted, "the store has too much to do: \(error.message)")
+        case .overQuota: self.init(.resourceExhausted, "the tenant's quota is too small: \(error.message)")
         case .corrupt: self.init(.internal, "the store's data is damaged: \(error.message)")
         }
     }

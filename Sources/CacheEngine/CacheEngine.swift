@@ -8,22 +8,12 @@ import Synchronization
 ///
 /// Every verb takes a ``TenantScope``; the files `CacheEngine+….swift` hold one verb each.
 package final class CacheEngine: Sendable {
-    /// Where the requests of one tenant, cache and list of vary parts go. Worth keeping by whoever sends many.
-    package final class Route: Sendable {
-        package let partition: Partition
-        package let policy: CachePolicy
-        package let counters: CacheCounters
-
-        init(partition: Partition, policy: CachePolicy, counters: CacheCounters) {
-            self.partition = partition
-            self.policy = policy
-            self.counters = counters
-        }
-    }
-
-    private struct KnownCache {
-        let scope: CacheScope
-        let counters: CacheCounters
+    /// What is replaced when the configuration is read again.
+    private struct Tenants {
+        var directory: TenantDirectory
+        var known: [TenantID: Tenant] = [:]
+        /// Stay, so that a reload neither forgives nor forgets.
+        var accounts: [TenantID: TenantAccount] = [:]
     }
 
     package let memory: MemoryTier
@@ -32,25 +22,23 @@ package final class CacheEngine: Sendable {
     let troubles: TroubleLog
     let clock: @Sendable () -> Timestamp
     let random: @Sendable () -> Double
-    private let policy: CachePolicy
-    private let startedAt = ContinuousClock.now
-    private let caches = Mutex<[Digest: KnownCache]>([:])
-    /// Counts what the caches over the limit do.
-    private let uncounted = CacheCounters()
+    private let tenants: Mutex<Tenants>
+    /// Counts the configurations.
+    private let generation = Atomic<UInt64>(0)
+    let startedAt = ContinuousClock.now
 
     /// - Parameters:
-    ///   - policy: Of every cache.
     ///   - clock: The wall clock: times to live are absolute.
     ///   - random: Uniform in 0..<1.
     package init(
-        store: any VectorStore, pool: EmbeddingPool, memory: MemoryTier, policy: CachePolicy, logger: Logger,
+        store: any VectorStore, pool: EmbeddingPool, memory: MemoryTier, directory: TenantDirectory, logger: Logger,
         clock: @escaping @Sendable () -> Timestamp,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.store = store
         self.pool = pool
         self.memory = memory
-        self.policy = policy
+        self.tenants = Mutex(Tenants(directory: directory))
         self.troubles = TroubleLog(logger)
         self.clock = clock
         self.random = random
@@ -59,66 +47,82 @@ package final class CacheEngine: Sendable {
     package var now: Timestamp { self.clock() }
     package var dimensions: Int { self.pool.identity.dimensions }
 
-    package func route(cache name: String, vary: [VaryPart], scope: TenantScope) -> Route {
-        let cache = CacheScope(name, of: scope)
-        return Route(
-            partition: Partition(of: cache, embedding: self.pool.identity, vary: vary), policy: self.policy,
-            counters: self.counters(of: cache))
+    // MARK: Tenants
+
+    /// Puts another configuration in force, from the next call on.
+    package func replace(_ directory: TenantDirectory) {
+        self.tenants.withLock { tenants in
+            tenants.directory = directory
+            tenants.known = [:]
+            self.generation.add(1, ordering: .releasing)
+        }
     }
+
+    /// Whether what was derived from a tenant, such as a route, is still right.
+    package func isCurrent(_ tenant: Tenant) -> Bool {
+        tenant.generation == self.generation.load(ordering: .acquiring)
+    }
+
+    /// The tenant of a scope, under the present configuration.
+    ///
+    /// - Throws: ``CacheError`` with `.permissionDenied` for one that the configuration does not have, and
+    ///   `.resourceExhausted` for one too many.
+    package func tenant(_ scope: TenantScope) throws(CacheError) -> Tenant {
+        try self.tenants.withLock { tenants throws(CacheError) in
+            if let known = tenants.known[scope.tenant] { return known }
+            guard let policy = tenants.directory.policy(of: scope.tenant) else {
+                throw CacheError(.permissionDenied, "the tenant is not configured here")
+            }
+            guard tenants.accounts.count < Limits.maximumTenants || tenants.accounts[scope.tenant] != nil else {
+                throw CacheError(.resourceExhausted, "the server has \(Limits.maximumTenants) tenants, its limit")
+            }
+            let account = tenants.accounts[scope.tenant] ?? TenantAccount()
+            let tenant = Tenant(
+                scope: scope, policy: policy, account: account, generation: self.generation.load(ordering: .relaxed))
+            tenants.accounts[scope.tenant] = account
+            tenants.known[scope.tenant] = tenant
+            return tenant
+        }
+    }
+
+    // MARK: Routes
+
+    /// - Throws: ``CacheError`` with `.notFound` for a cache that the tenant does not have, and as ``tenant(_:)``.
+    package func route(cache: String, vary: [VaryPart], scope: TenantScope) throws(CacheError) -> CacheRoute {
+        try self.route(cache: cache, vary: vary, tenant: try self.tenant(scope))
+    }
+
+    /// - Throws: ``CacheError`` with `.notFound` for a cache that the tenant does not have.
+    package func route(cache name: String, vary: [VaryPart], tenant: Tenant) throws(CacheError) -> CacheRoute {
+        guard let policy = tenant.policy.policy(of: name) else {
+            throw CacheError(.notFound, "the tenant has no such cache", field: "cache")
+        }
+        return CacheRoute(
+            tenant: tenant, cache: CacheScope(name, of: tenant.scope), policy: policy, identity: self.pool.identity,
+            vary: vary)
+    }
+
+    // MARK: Memory
 
     /// Looks only into memory: what an event loop may do.
     ///
+    /// - Parameter partition: The route's, or that of a context.
     /// - Returns: `nil` if the slow lane must decide.
     package func remembered(
-        _ id: EntryID, on route: Route, mode: LookupRequest.Mode, threshold: Float?, maximumAge: Duration?,
-        at now: Timestamp
+        _ id: EntryID, in partition: Partition, policy: CachePolicy, mode: LookupRequest.Mode, threshold: Float?,
+        maximumAge: Duration?, at now: Timestamp
     ) -> MemoryTier.Found? {
         guard mode != .semantic,
-            let found = self.memory.find(id, in: route.partition, semantic: mode == .both, at: now),
-            found.similarity >= route.policy.threshold(requested: threshold)
+            let found = self.memory.find(id, in: partition, semantic: mode == .both, at: now),
+            found.similarity >= policy.threshold(requested: threshold)
         else { return nil }
         if let maximumAge, now - found.item.entry.createdAt > maximumAge { return nil }
         return found
     }
 
-    /// Counters and sizes of the tenant's caches, or of one of them.
-    package func statistics(cache: String?, scope: TenantScope) async throws(CacheError) -> ServiceStatistics {
-        // By digest: names that are canonically equal are two caches.
-        var caches: [Digest: CacheStatistics] = [:]
-        let known = self.caches.withLock { $0.values.filter { $0.scope.tenant == scope } }
-        for cache in known {
-            var statistics = CacheStatistics(cache: cache.scope.name)
-            cache.counters.add(to: &statistics)
-            caches[cache.scope.key] = statistics
-        }
-        do throws(VectorStoreError) {
-            for size in try await self.store.sizes(of: scope, at: self.now) {
-                let key = CacheScope(size.cache, of: scope).key
-                caches[key, default: CacheStatistics(cache: size.cache)].entries = UInt64(size.entries)
-                caches[key]!.responseBytes = UInt64(size.responseBytes)
-            }
-        } catch {
-            throw CacheError(.unavailable, error.message)
-        }
-        var statistics = ServiceStatistics()
-        statistics.caches = caches.values.filter { cache == nil || $0.cache == cache }.sorted { $0.cache < $1.cache }
-        statistics.uptime = ContinuousClock.now - self.startedAt
-        let (entries, bytes) = self.memory.size
-        statistics.l1Entries = UInt64(entries)
-        statistics.l1Bytes = UInt64(bytes)
-        statistics.indexBytes = UInt64(self.store.indexBytes)
-        (statistics.embeddingsComputed, statistics.embeddingsCached) = self.pool.counters
-        statistics.embedder = self.pool.identity.description
-        return statistics
-    }
-
-    private func counters(of cache: CacheScope) -> CacheCounters {
-        self.caches.withLock { caches in
-            if let known = caches[cache.key] { return known.counters }
-            guard caches.count < Limits.maximumCountedCaches else { return self.uncounted }
-            let counters = CacheCounters()
-            caches[cache.key] = KnownCache(scope: cache, counters: counters)
-            return counters
-        }
+    /// Tells the store, now and then, that an entry is served from memory: what the store does not see being used would
+    /// be the first to go when the tenant's quota is full.
+    package func noteServed(_ found: MemoryTier.Found, in partition: Partition, at now: Timestamp) {
+        if found.item.isNoteDue(at: now) { self.store.touch(found.item.entry.id, in: partition, at: now) }
     }
 }

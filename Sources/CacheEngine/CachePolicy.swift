@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CacheModel
+package import CacheModel
 
 /// How a cache decides and for how long it keeps.
 package struct CachePolicy: Sendable, Hashable {
@@ -14,10 +14,14 @@ package struct CachePolicy: Sendable, Hashable {
     package var timeToLiveJitter: Double
     /// Whether trouble of the embedder or the store is a miss (`degraded`) instead of an error.
     package var failsOpen: Bool
+    package var prompt: PromptPolicy
+    /// Largest response, bytes; at most ``Limits/maximumResponseBytes``.
+    package var maximumResponseBytes: Int
 
     package init(
         similarityThreshold: Float = 0.85, similarityFloor: Float = 0.5, timeToLive: Duration = .seconds(86_400),
-        maximumTimeToLive: Duration = .seconds(30 * 86_400), timeToLiveJitter: Double = 0.1, failsOpen: Bool = true
+        maximumTimeToLive: Duration = .seconds(30 * 86_400), timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
+        prompt: PromptPolicy = PromptPolicy(), maximumResponseBytes: Int = Limits.maximumResponseBytes
     ) {
         self.similarityThreshold = similarityThreshold
         self.similarityFloor = similarityFloor
@@ -25,6 +29,8 @@ package struct CachePolicy: Sendable, Hashable {
         self.maximumTimeToLive = maximumTimeToLive
         self.timeToLiveJitter = timeToLiveJitter
         self.failsOpen = failsOpen
+        self.prompt = prompt
+        self.maximumResponseBytes = maximumResponseBytes
     }
 
     /// The threshold in force for a request.
@@ -40,5 +46,13 @@ package struct CachePolicy: Sendable, Hashable {
         let factor = 1 + self.timeToLiveJitter * (2 * random - 1)
         let varied = Duration.milliseconds(max(1, Int64(Double(wanted.wholeMilliseconds) * factor)))
         return min(varied, self.maximumTimeToLive)
+    }
+
+    /// The policy within what its tenant may have.
+    func limited(by tenant: TenantPolicy) -> Self {
+        var policy = self
+        policy.similarityFloor = max(self.similarityFloor, tenant.similarityFloor)
+        policy.maximumTimeToLive = min(self.maximumTimeToLive, tenant.maximumTimeToLive)
+        return policy
     }
 }

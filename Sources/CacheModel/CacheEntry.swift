@@ -98,6 +98,21 @@ package struct CacheEntry: Sendable, Equatable {
 }
 
 extension CacheEntry {
+    /// What the entry takes of its tenant's byte quota: response, prompt, content type, attributes and vector.
+    package func quotaBytes(dimensions: Int) -> Int {
+        let attributes = self.attributes.reduce(0) { sum, attribute in
+            let value: Int
+            switch attribute.value {
+            case .string(let text): value = text.utf8.count
+            case .strings(let strings): value = strings.reduce(0) { $0 + $1.utf8.count }
+            case .number, .boolean: value = 8
+            }
+            return sum + attribute.name.utf8.count + value
+        }
+        return self.response.count + (self.prompt?.text.utf8.count ?? 0) + self.contentType.utf8.count + attributes
+            + 4 * dimensions
+    }
+
     /// About what the entry takes in memory, bytes: its values and what holds them.
     package var approximateBytes: Int {
         let values = self.attributes.reduce(0) { sum, attribute in

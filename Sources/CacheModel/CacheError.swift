@@ -23,11 +23,14 @@ package struct CacheError: Error, Sendable, Hashable {
     package let message: String
     /// The field of the request that is at fault.
     package let field: String?
+    /// When it is worth trying again; at least a millisecond.
+    package let retryAfter: Duration?
 
-    package init(_ code: Code, _ message: String, field: String? = nil) {
+    package init(_ code: Code, _ message: String, field: String? = nil, retryAfter: Duration? = nil) {
         self.code = code
         self.message = message
         self.field = field
+        self.retryAfter = retryAfter
     }
 
     package static func invalidArgument(_ field: StaticString, _ fault: String) -> Self {

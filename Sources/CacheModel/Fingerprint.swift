@@ -65,6 +65,8 @@ package struct Fingerprint {
         case entry = 3
         case embeddingIdentity = 4
         case text = 5
+        case tenant = 6
+        case context = 7
     }
 
     /// Version of the scheme: a change of what is hashed must change it, or old entries would be found by chance.

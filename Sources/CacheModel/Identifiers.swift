@@ -58,13 +58,24 @@ extension EntryID: CustomStringConvertible {
     package var description: String { String(decoding: self.text, as: UTF8.self) }
 }
 
-/// A tenant's name. Comes from a credential, never from the body of a request.
+/// A tenant. Comes from a credential, never from the body of a request.
 package struct TenantID: Hashable, Sendable, CustomStringConvertible {
     package let name: String
+    /// SHA-256 over scheme version and name. Decides equality: `String` takes different spellings of one character for
+    /// the same.
+    package let key: Digest
 
-    package init(_ name: String) { self.name = name }
+    package init(_ name: String) {
+        self.name = name
+        var fingerprint = Fingerprint(.tenant)
+        fingerprint.append(name)
+        self.key = fingerprint.finish()
+    }
 
     package var description: String { self.name }
+
+    package static func == (left: Self, right: Self) -> Bool { left.key == right.key }
+    package func hash(into hasher: inout Hasher) { hasher.combine(self.key) }
 }
 
 /// Proof that a peer may act for a tenant.
@@ -100,12 +111,19 @@ package struct CacheScope: Hashable, Sendable {
 /// The entries that a search may ever see together.
 package struct Partition: Hashable, Sendable {
     package let cache: CacheScope
-    /// SHA-256 over scheme version, tenant, cache, embedding identity and sorted vary parts.
+    /// SHA-256 over scheme version, tenant, cache, embedding identity, sorted vary parts and the context of a chat.
     package let key: Digest
+    /// Of the model whose vectors it holds.
+    package let identity: Digest
 
-    /// - Parameter vary: Any order; names are distinct (checked when the request is made).
-    package init(of cache: CacheScope, embedding identity: EmbeddingIdentity, vary: [VaryPart]) {
+    /// - Parameters:
+    ///   - vary: Any order; names are distinct (checked when the request is made).
+    ///   - context: Of a chat, what lies outside of the window that is embedded.
+    package init(
+        of cache: CacheScope, embedding identity: EmbeddingIdentity, vary: [VaryPart], context: Digest? = nil
+    ) {
         self.cache = cache
+        self.identity = identity.key
         var fingerprint = Fingerprint(.partition)
         fingerprint.append(cache.tenant.tenant.name)
         fingerprint.append(cache.name)
@@ -115,6 +133,7 @@ package struct Partition: Hashable, Sendable {
             fingerprint.append(part.name)
             fingerprint.append(part.value)
         }
+        if let context { fingerprint.append(context) }
         self.key = fingerprint.finish()
     }
 

@@ -5,12 +5,19 @@ package struct InvalidateRequest: Sendable, Equatable {
     package enum Selector: Sendable, Equatable {
         /// Entries of this cache; ids of others are not found.
         case ids([EntryID])
-        case exactPrompt(CanonicalPrompt, vary: [VaryPart])
+        case exactPrompt(Prompt, vary: [VaryPart])
         /// Every entry of the partition whose prompt is at least this similar.
-        case semanticRadius(CanonicalPrompt, vary: [VaryPart], similarity: Float, embedding: [Float]?)
+        case semanticRadius(Prompt, vary: [VaryPart], similarity: Float, embedding: [Float]?)
+        /// Every entry of the cache whose attributes the filter takes, whatever its vary parts.
+        case filter(MetadataFilter)
+        /// Every entry of the cache with at least one of these tags; not empty.
+        case tags([String])
         case wholeCache
+        /// Every entry of every cache of the tenant, whose name confirms that it is meant.
+        case wholeTenant(confirmation: String)
     }
 
+    /// Empty for the whole tenant.
     package var cache: String
     package var selector: Selector
     /// Counts and samples, removes nothing.

@@ -9,9 +9,11 @@ package struct LookupRequest: Sendable, Equatable {
     }
 
     package var cache: String
-    package var prompt: CanonicalPrompt
+    package var prompt: Prompt
     /// Names are distinct.
     package var vary: [VaryPart]
+    /// Entries that it does not take are not there.
+    package var filter: MetadataFilter?
     /// −1…1; the cache's default if `nil`. The tenant's floor holds in any case.
     package var similarityThreshold: Float?
     /// 1…``Limits/maximumTopK``.
@@ -22,12 +24,14 @@ package struct LookupRequest: Sendable, Equatable {
     package var embedding: [Float]?
 
     package init(
-        cache: String, prompt: CanonicalPrompt, vary: [VaryPart] = [], similarityThreshold: Float? = nil,
-        topK: Int = 1, maximumAge: Duration? = nil, mode: Mode = .both, embedding: [Float]? = nil
+        cache: String, prompt: Prompt, vary: [VaryPart] = [], filter: MetadataFilter? = nil,
+        similarityThreshold: Float? = nil, topK: Int = 1, maximumAge: Duration? = nil, mode: Mode = .both,
+        embedding: [Float]? = nil
     ) {
         self.cache = cache
         self.prompt = prompt
         self.vary = vary
+        self.filter = filter
         self.similarityThreshold = similarityThreshold
         self.topK = topK
         self.maximumAge = maximumAge
@@ -40,6 +44,19 @@ package struct LookupRequest: Sendable, Equatable {
 package enum LookupOutcome: Sendable, Equatable {
     case hit(LookupHit)
     case miss(LookupMiss)
+    /// The cache does not keep such prompts.
+    case bypass(LookupBypass)
+}
+
+/// Why a chat is not looked up: it has more messages than the cache's policy allows.
+package struct LookupBypass: Sendable, Hashable {
+    package let messages: Int
+    package let limit: Int
+
+    package init(messages: Int, limit: Int) {
+        self.messages = messages
+        self.limit = limit
+    }
 }
 
 /// Where an answer came from.
@@ -88,6 +105,8 @@ package struct LookupMiss: Sendable, Equatable {
         case notStored
         case belowThreshold
         case tooOld
+        /// The nearest entry is close enough, but the request's filter does not take it.
+        case filtered
         case degraded(Degradation)
     }
 

@@ -13,16 +13,43 @@ package struct CacheStatistics: Sendable, Equatable {
     package var missesNotStored: UInt64 = 0
     package var missesBelowThreshold: UInt64 = 0
     package var missesTooOld: UInt64 = 0
+    package var missesFiltered: UInt64 = 0
     package var missesDegraded: UInt64 = 0
     package var stores: UInt64 = 0
     package var invalidatedEntries: UInt64 = 0
+    package var bypasses: UInt64 = 0
+    /// Entries that went because the tenant's quota was full.
+    package var evictedEntries: UInt64 = 0
 
     package init(cache: String) { self.cache = cache }
 }
 
+/// Sizes of a tenant as of now, and what was refused to it since the service started.
+package struct TenantStatistics: Sendable, Equatable {
+    package var entries: UInt64 = 0
+    /// What the byte quota counts.
+    package var bytes: UInt64 = 0
+    /// 0 for none.
+    package var maximumEntries: UInt64 = 0
+    /// 0 for none.
+    package var maximumBytes: UInt64 = 0
+    /// Entries of an older key scheme or of another model: never found, gone when they expire or with the whole tenant.
+    package var orphanedEntries: UInt64 = 0
+    package var evictedEntries: UInt64 = 0
+    package var refusedByRate: UInt64 = 0
+    package var refusedByCallsInFlight: UInt64 = 0
+    package var refusedByRequestBytes: UInt64 = 0
+    package var refusedByRole: UInt64 = 0
+    package var refusedByQuota: UInt64 = 0
+
+    package init() {}
+}
+
 /// What a Stats answers.
 package struct ServiceStatistics: Sendable, Equatable {
+    package var tenant = TenantStatistics()
     package var caches: [CacheStatistics] = []
+    // What follows is of the whole process, and told only where there is no other tenant; uptime and embedder always.
     package var uptime: Duration = .zero
     package var l1Entries: UInt64 = 0
     package var l1Bytes: UInt64 = 0

@@ -3,7 +3,7 @@
 /// What a Store asks.
 package struct StoreRequest: Sendable, Equatable {
     package var cache: String
-    package var prompt: CanonicalPrompt
+    package var prompt: Prompt
     /// Names are distinct.
     package var vary: [VaryPart]
     /// Not empty; at most ``Limits/maximumResponseBytes``.
@@ -18,7 +18,7 @@ package struct StoreRequest: Sendable, Equatable {
     package var usage: Usage?
 
     package init(
-        cache: String, prompt: CanonicalPrompt, vary: [VaryPart] = [], response: [UInt8],
+        cache: String, prompt: Prompt, vary: [VaryPart] = [], response: [UInt8],
         contentType: String = CacheEntry.defaultContentType, attributes: [Attribute] = [],
         timeToLive: Duration? = nil, embedding: [Float]? = nil, usage: Usage? = nil
     ) {

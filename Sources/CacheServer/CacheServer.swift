@@ -108,6 +108,14 @@ package final class CacheServer: Sendable {
         }
     }
 
+    /// Asks every connection whether its credential is still good, and ends those whose is not. To be called when the
+    /// configuration was read again.
+    package func checkCredentials() {
+        for bound in self.connections.withLock({ Array($0.values) }) {
+            bound.eventLoop.execute { bound.value.checkCredential() }
+        }
+    }
+
     /// Tells every connection to finish, and waits for all of them to be gone.
     private func drain() async {
         let bounds = self.connections.withLock { Array($0.values) }

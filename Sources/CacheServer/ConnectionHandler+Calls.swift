@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CacheEngine
 import CacheModel
 import CacheWire
 import NIOCore
@@ -13,15 +14,32 @@ extension ConnectionHandler {
             switch call.request {
             case .failure(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
             case .success(let request):
-                self.start(request, id: call.id, serial: serial, bytes: bytes, deadline: call.deadline)
+                do throws(CacheError) {
+                    let tenant = try self.admit(request, tenant: call.tenant, bytes: bytes)
+                    self.start(
+                        request, of: tenant, id: call.id, serial: serial, bytes: bytes, deadline: call.deadline)
+                } catch {
+                    self.send(.reply(Reply(id: call.id, result: .failure(error))))
+                }
             }
         }
     }
 
+    private func admit(
+        _ request: ServiceRequest, tenant name: String?, bytes: Int
+    ) throws(CacheError) -> Tenant {
+        guard let roles = self.session?.principal.roles, let tenant = try self.session?.tenant(naming: name) else {
+            throw CacheError(.unauthenticated, "a credential is needed")
+        }
+        try self.dispatcher.admit(request, of: tenant, roles: roles, bytes: bytes)
+        return tenant
+    }
+
     private func start(
-        _ request: ServiceRequest, id: UInt64, serial: UInt64, bytes: Int, deadline: Duration?
+        _ request: ServiceRequest, of tenant: Tenant, id: UInt64, serial: UInt64, bytes: Int, deadline: Duration?
     ) {
-        guard let context = self.context, let scope = self.scope, let executor = self.executor else { return }
+        guard let context = self.context, let executor = self.executor else { return tenant.account.endCall() }
+        let scope = tenant.scope
         let allowed = min(deadline ?? Limits.defaultDeadline, Limits.maximumDeadline)
         let instant = ContinuousClock.now + allowed
         let isolated = context.eventLoop.assumeIsolated()
@@ -40,6 +58,7 @@ extension ConnectionHandler {
             } catch {
                 result = .failure(error)
             }
+            tenant.account.endCall()
             bound.value.finish(id, serial: serial, bytes: bytes, result)
         }
         self.state.started(id, serial: serial, bytes: bytes, Work(task: task, deadline: timer))

@@ -27,17 +27,17 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     let dispatcher: Dispatcher
     let logger: Logger
-    private let authenticator: any Authenticator
+    let authenticator: any Authenticator
     let limits: ConnectionLimits
     private let decoder = ClientMessageDecoder()
     let encoder = ServerMessageEncoder()
     private var reader: FrameReader
-    private var fastLane: FastLane
-    private(set) var scope: TenantScope?
+    var fastLane: FastLane
+    var session: Session?
     var state: ConnectionStateMachine<Work>
     var context: ChannelHandlerContext?
     var executor: EventLoopTaskExecutor?
-    private let outcome: (ConnectionOutcome) -> Void
+    let outcome: (ConnectionOutcome) -> Void
 
     var outbound = ByteBuffer()
     private(set) var isReading = false
@@ -46,7 +46,9 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     var isClosing = false
     private var isReadPending = false
     private var framesRead: UInt64 = 0
-    private var handshakeDeadline: Scheduled<Void>?
+    var handshakeDeadline: Scheduled<Void>?
+    var credentialEnd: Scheduled<Void>?
+    var authentication: Task<Void, Never>?
     private var frameDeadline: Scheduled<Void>?
     var writeDeadline: Scheduled<Void>?
 
@@ -72,7 +74,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         self.executor = EventLoopTaskExecutor(context.eventLoop)
         let deadline = TimeAmount(self.limits.handshakeDeadline)
         self.handshakeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
-            guard self.state.isAwaitingHello else { return }
+            guard self.state.isStranger else { return }
             self.fail(WireError(.unexpectedMessage, "no hello within \(self.limits.handshakeDeadline)"))
         }
     }
@@ -95,24 +97,27 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
             work.deadline.cancel()
             work.task.cancel()
         }
-        for timer in [self.handshakeDeadline, self.frameDeadline, self.writeDeadline] { timer?.cancel() }
+        for timer in [self.handshakeDeadline, self.frameDeadline, self.writeDeadline, self.credentialEnd] {
+            timer?.cancel()
+        }
+        self.authentication?.cancel()
         self.context = nil
         self.outcome(.closed)
     }
 
     /// Lets calls in flight finish, takes no new ones, and closes.
-    func drain() {
+    ///
+    /// - Parameter reason: What the peer is told.
+    func drain(_ reason: String = "the server is about to stop") {
         switch self.state.drain() {
         case .none: break
-        case .goAway: self.sendGoAway()
+        case .goAway: self.send(.goAway(reason: reason))
         case .goAwayAndClose:
-            self.sendGoAway()
+            self.send(.goAway(reason: reason))
             self.closeAfterFlush()
         case .close: self.closeAfterFlush()
         }
     }
-
-    private func sendGoAway() { self.send(.goAway(reason: "the server is about to stop")) }
 
     // MARK: Reading
 
@@ -148,7 +153,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         do throws(WireError) {
             while self.mayRead(context) {
                 self.reader.maximumBodyBytes =
-                    self.state.isAwaitingHello ? Limits.maximumHelloBytes : Limits.maximumFrameBytes
+                    self.state.isStranger ? Limits.maximumHelloBytes : Limits.maximumFrameBytes
                 let next = try self.reader.withNextBody { body -> WireError? in
                     do throws(WireError) {
                         try self.frameReceived(body, at: now)
@@ -172,16 +177,16 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     private func frameReceived(_ body: UnsafeRawBufferPointer, at now: Timestamp) throws(WireError) {
         let result = self.decoder.withUnpacked(body) { message -> Result<ClientMessage, WireError>? in
             if self.state.isOpen, let id = FastLane.callID(message), !self.state.isInFlight(id),
-                self.fastLane.answer(message, at: now, into: &self.outbound)
+                self.fastLane.answer(message, bytes: body.count, at: now, into: &self.outbound)
             {
                 return nil
             }
             do throws(WireError) {
                 let decoded = try ClientMessageDecoder.message(message)
-                if let scope = self.scope, case .call(let call) = decoded,
-                    case .success(.lookup(let lookup)) = call.request
+                if case .call(let call) = decoded, case .success(.lookup(let lookup)) = call.request,
+                    let tenant = try? self.session?.tenant(naming: call.tenant)
                 {
-                    self.fastLane.remember(message, lookup, scope: scope)
+                    self.fastLane.remember(message, lookup, tenant: tenant)
                 }
                 return .success(decoded)
             } catch {
@@ -200,7 +205,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     /// The frame was whole, so the stream goes on; what was in it belongs to no call that we know.
     private func undecodable(_ fault: WireError) throws(WireError) {
-        guard !self.state.isAwaitingHello else { throw fault }
+        guard !self.state.isStranger else { throw fault }
         self.send(.reply(Reply(id: 0, result: .failure(CacheError(.invalidArgument, fault.message)))))
     }
 
@@ -209,30 +214,10 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         case .hello(let hello): try self.helloReceived(hello)
         case .call(let call): try self.callReceived(call, bytes: bytes)
         case .cancel(let id):
-            guard !self.state.isAwaitingHello else {
+            guard !self.state.isStranger else {
                 throw WireError(.unexpectedMessage, "a cancel before hello")
             }
             self.answer(id, .failure(CacheError(.cancelled, "the call was given up")))
-        }
-    }
-
-    private func helloReceived(_ hello: Hello) throws(WireError) {
-        switch self.state.hello(hello) {
-        case .closeWithError(let error): throw error
-        case .welcome(let version):
-            do throws(CacheError) {
-                self.scope = try self.authenticator.authenticate(hello)
-            } catch {
-                self.send(.reply(Reply(id: 0, result: .failure(error))))
-                return self.closeAfterFlush()
-            }
-            self.handshakeDeadline?.cancel()
-            self.outcome(.helloReceived)
-            self.send(
-                .welcome(
-                    Welcome(
-                        version: version, serverVersion: ServiceVersion.current,
-                        embeddingDimensions: UInt32(self.dispatcher.engine.dimensions))))
         }
     }
 
@@ -262,10 +247,15 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     }
 
     /// Tells the peer what was wrong and closes: the stream cannot be read any further.
-    private func fail(_ error: WireError) {
+    func fail(_ error: WireError) {
         self.logger.debug("connection refused", metadata: ["error.code": "\(error.code.rawValue)"])
         let code: CacheError.Code = error.code == .unsupportedVersion ? .failedPrecondition : .invalidArgument
-        self.send(.reply(Reply(id: 0, result: .failure(CacheError(code, error.message)))))
+        let isUnknown = self.state.isStranger && error.code != .unsupportedVersion
+        let reply =
+            isUnknown && self.authenticator.requiresCredential
+            ? CacheError(.unauthenticated, "a hello with a credential must come first")
+            : CacheError(code, error.message)
+        self.send(.reply(Reply(id: 0, result: .failure(reply))))
         self.closeAfterFlush()
     }
 }

@@ -8,8 +8,16 @@ import CacheWire
 /// - `Work`: Whatever is given up when a call is.
 struct ConnectionStateMachine<Work>: ~Copyable {
     enum HelloAction {
+        /// ``authenticated()`` must follow, or the end of the connection.
+        case authenticate(Credential)
+        case closeWithError(WireError)
+    }
+
+    enum WelcomeAction {
         case welcome(version: UInt32)
         case closeWithError(WireError)
+        /// The connection has ended meanwhile.
+        case none
     }
 
     enum CallAction {
@@ -29,6 +37,8 @@ struct ConnectionStateMachine<Work>: ~Copyable {
 
     private enum State {
         case awaitingHello
+        /// What it sends behind its hello waits, unread.
+        case authenticating(versions: ClosedRange<UInt32>?)
         case open
         case draining
         case closed
@@ -56,7 +66,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         switch self.state {
         case .awaitingHello: true
         case .open, .draining: !self.isFull
-        case .closed: false
+        case .authenticating, .closed: false
         }
     }
 
@@ -64,32 +74,49 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         self.inFlight >= self.maximumInFlight || self.bytesInFlight >= self.maximumBytesInFlight
     }
 
-    var isAwaitingHello: Bool { self.state == .awaitingHello }
-    var isOpen: Bool { self.state == .open }
+    /// Whether the peer has not been let in yet.
+    var isStranger: Bool {
+        switch self.state {
+        case .awaitingHello, .authenticating: true
+        case .open, .draining, .closed: false
+        }
+    }
+
+    var isOpen: Bool {
+        if case .open = self.state { return true }
+        return false
+    }
+
     var callsInFlight: Int { self.inFlight }
 
     /// Whether a call has this id that is not answered yet.
     func isInFlight(_ id: UInt64) -> Bool { !self.calls.isEmpty && self.calls[id] != nil }
 
     mutating func hello(_ hello: Hello) -> HelloAction {
-        guard self.state == .awaitingHello else {
+        guard case .awaitingHello = self.state else {
             return .closeWithError(WireError(.unexpectedMessage, "a second hello"))
         }
+        let isRange = hello.minimumVersion <= hello.maximumVersion
+        self.state = .authenticating(versions: isRange ? hello.minimumVersion...hello.maximumVersion : nil)
+        return .authenticate(hello.credential)
+    }
+
+    /// The peer is who it says. Only now it learns which versions there are.
+    mutating func authenticated() -> WelcomeAction {
+        guard case .authenticating(let versions) = self.state else { return .none }
         let ours = ServiceVersion.protocolVersions
-        guard hello.minimumVersion <= hello.maximumVersion, hello.minimumVersion <= ours.upperBound,
-            hello.maximumVersion >= ours.lowerBound
-        else {
+        guard let versions, versions.overlaps(ours) else {
             let text = "this server speaks protocol versions \(ours.lowerBound) to \(ours.upperBound)"
             return .closeWithError(WireError(.unsupportedVersion, text))
         }
         self.state = .open
-        return .welcome(version: min(hello.maximumVersion, ours.upperBound))
+        return .welcome(version: min(versions.upperBound, ours.upperBound))
     }
 
     /// Whether a call may begin; ``started(_:serial:_:)`` must follow `.start`.
     mutating func call(_ id: UInt64) -> CallAction {
         switch self.state {
-        case .awaitingHello:
+        case .awaitingHello, .authenticating:
             return .closeWithError(WireError(.unexpectedMessage, "a call before hello"))
         case .open where self.isInFlight(id):
             return .refuse(.invalidArgument("id", "is that of a call in flight"))
@@ -129,7 +156,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         case .open: return wasFull ? .resumeReading : .none
         // Also when stopping: what waits is refused, and a cancel may be among it.
         case .draining: return self.inFlight == 0 ? .close : wasFull ? .resumeReading : .none
-        case .awaitingHello, .closed: return .none
+        case .awaitingHello, .authenticating, .closed: return .none
         }
     }
 
@@ -143,7 +170,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     /// The server is about to stop.
     mutating func drain() -> DrainAction {
         switch self.state {
-        case .awaitingHello:
+        case .awaitingHello, .authenticating:
             self.state = .closed
             return .close
         case .open:

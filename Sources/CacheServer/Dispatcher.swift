@@ -7,10 +7,29 @@ import Synchronization
 /// Carries out requests, whatever protocol brought them.
 package final class Dispatcher: Sendable {
     package let engine: CacheEngine
+    /// Whether figures of the whole process are told: they say something of every tenant.
+    private let tellsProcess: Bool
     /// Connections that are open now.
     private let connections = Atomic<Int>(0)
 
-    package init(engine: CacheEngine) { self.engine = engine }
+    /// - Parameter tellsProcess: Only where there is one tenant.
+    package init(engine: CacheEngine, tellsProcess: Bool) {
+        self.engine = engine
+        self.tellsProcess = tellsProcess
+    }
+
+    /// Whether a tenant may ask now. Comes before all work, so that a flood costs next to nothing.
+    ///
+    /// - Parameter bytes: Of the request.
+    /// - Throws: ``CacheError`` with `.permissionDenied` or `.resourceExhausted`. If it does not, the call has begun, and
+    ///   ``TenantAccount/endCall()`` must follow.
+    package func admit(
+        _ request: ServiceRequest, of tenant: Tenant, roles: Roles, bytes: Int
+    ) throws(CacheError) {
+        try roles.permit(request, of: tenant)
+        if case .ping = request {} else { try tenant.admit(bytes: bytes, at: self.engine.now) }
+        try tenant.beginCall()
+    }
 
     package func dispatch(
         _ request: ServiceRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
@@ -24,7 +43,10 @@ package final class Dispatcher: Sendable {
             return .invalidate(try await self.engine.invalidate(invalidate, scope: scope, by: deadline))
         case .stats(let cache):
             var statistics = try await self.engine.statistics(cache: cache, scope: scope)
-            statistics.connections = UInt64(self.connections.load(ordering: .relaxed))
+            if self.tellsProcess {
+                self.engine.addProcess(to: &statistics)
+                statistics.connections = UInt64(self.connections.load(ordering: .relaxed))
+            }
             return .stats(statistics)
         case .ping:
             return .ping(serverVersion: ServiceVersion.current)

@@ -12,9 +12,9 @@ import NIOCore
 /// makes it say no. Belongs to one connection.
 struct FastLane {
     private struct RememberedRoute {
-        /// Cache name and vary parts as the peer sent them.
+        /// Tenant, cache name and vary parts as the peer sent them.
         let request: [UInt8]
-        let route: CacheEngine.Route
+        let route: CacheRoute
     }
 
     /// Cache name and vary parts that are worth keeping, bytes; with all that a request may have, one connection could
@@ -24,8 +24,17 @@ struct FastLane {
     private let engine: CacheEngine
     private var routes: [RememberedRoute?] = Array(repeating: nil, count: Limits.rememberedPartitions)
     private var scratch: [UInt8] = []
+    /// Whether the peer may look up at all.
+    private var isOpen = false
+    /// Whether calls name their tenant.
+    private var isGateway = false
 
     init(engine: CacheEngine) { self.engine = engine }
+
+    mutating func open(to principal: Principal) {
+        self.isOpen = principal.roles.contains(.read)
+        if case .gateway = principal.tenancy { self.isGateway = true }
+    }
 
     /// The id of a call; `nil` for another message.
     static func callID(_ message: borrowing Semcached__V1__ClientMessage) -> UInt64? {
@@ -34,18 +43,21 @@ struct FastLane {
 
     /// Writes the reply to a call, if it is a Lookup whose answer is in memory.
     ///
+    /// - Parameter bytes: Of the call.
     /// - Returns: Whether it is answered.
     mutating func answer(
-        _ message: borrowing Semcached__V1__ClientMessage, at now: Timestamp, into outbound: inout ByteBuffer
+        _ message: borrowing Semcached__V1__ClientMessage, bytes: Int, at now: Timestamp,
+        into outbound: inout ByteBuffer
     ) -> Bool {
-        guard message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL else { return false }
+        guard self.isOpen, message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL else { return false }
         let call = message.call!
         guard call.pointee.request_case == SEMCACHED__V1__CALL__REQUEST_LOOKUP, call.pointee.id != 0,
-            Self.isPlain(call.pointee.traceparent)
+            Self.isPlain(call.pointee.traceparent), self.isGateway == (call.pointee.tenant.len > 0)
         else { return false }
         let lookup = call.pointee.lookup!
         let prompt = UnsafeRawBufferPointer(start: lookup.pointee.prompt.data, count: lookup.pointee.prompt.len)
-        guard lookup.pointee.top_k <= 1, lookup.pointee.embedding == nil, prompt.count <= Limits.maximumPromptBytes,
+        guard lookup.pointee.top_k <= 1, lookup.pointee.embedding == nil, lookup.pointee.filter.len == 0,
+            lookup.pointee.n_messages == 0, prompt.count <= Limits.maximumPromptBytes,
             CanonicalPrompt.isCanonicalASCII(prompt), let mode = Self.mode(lookup.pointee.mode)
         else { return false }
         var threshold: Float?
@@ -57,13 +69,17 @@ struct FastLane {
         if lookup.pointee.max_age_present_case.rawValue != 0 {
             maximumAge = .milliseconds(Int64(clamping: lookup.pointee.max_age_ms))
         }
-        guard let route = self.route(lookup) else { return false }
+        guard let route = self.route(call) else { return false }
         let id = route.partition.entryID(ofPrompt: prompt)
         guard
             let found = self.engine.remembered(
-                id, on: route, mode: mode, threshold: threshold, maximumAge: maximumAge, at: now),
-            let prepared = found.item.attachment as? PreparedMatch
+                id, in: route.partition, policy: route.policy, mode: mode, threshold: threshold,
+                maximumAge: maximumAge, at: now),
+            let prepared = found.item.attachment as? PreparedMatch,
+            // Refused again, and with its reason, in the slow lane.
+            (try? route.tenant.admit(bytes: bytes, at: now)) != nil
         else { return false }
+        self.engine.noteServed(found, in: route.partition, at: now)
         outbound.writeHit(
             id: call.pointee.id, kind: found.kind, prepared: prepared, similarity: found.similarity,
             at: now)
@@ -71,31 +87,32 @@ struct FastLane {
         return true
     }
 
-    /// Keeps where requests with this cache and these vary parts go, once one of them was found valid.
+    /// Keeps where requests of this tenant with this cache and these vary parts go, once one of them was found valid.
     mutating func remember(
-        _ message: borrowing Semcached__V1__ClientMessage, _ request: LookupRequest, scope: TenantScope
+        _ message: borrowing Semcached__V1__ClientMessage, _ request: LookupRequest, tenant: Tenant
     ) {
-        let lookup = message.call!.pointee.lookup!
-        guard let position = self.key(lookup) else { return }
-        if self.routes[position]?.request == self.scratch { return }
-        self.routes[position] = RememberedRoute(
-            request: self.scratch, route: self.engine.route(cache: request.cache, vary: request.vary, scope: scope))
+        guard self.isOpen, let position = self.key(message.call!) else { return }
+        if let known = self.routes[position], known.request == self.scratch, known.route.tenant === tenant { return }
+        guard let route = try? self.engine.route(cache: request.cache, vary: request.vary, tenant: tenant) else {
+            self.routes[position] = nil
+            return
+        }
+        self.routes[position] = RememberedRoute(request: self.scratch, route: route)
     }
 
-    private mutating func route(
-        _ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>
-    ) -> CacheEngine.Route? {
-        guard let position = self.key(lookup), let remembered = self.routes[position],
-            remembered.request == self.scratch
+    private mutating func route(_ call: UnsafeMutablePointer<Semcached__V1__Call>) -> CacheRoute? {
+        guard let position = self.key(call), let remembered = self.routes[position],
+            remembered.request == self.scratch, self.engine.isCurrent(remembered.route.tenant)
         else { return nil }
         return remembered.route
     }
 
-    /// Writes the request's cache and vary parts to `scratch`, each with its length, and says where they would be kept;
-    /// `nil` for those that are too long to be kept.
-    private mutating func key(_ lookup: UnsafeMutablePointer<Semcached__V1__LookupRequest>) -> Int? {
+    /// Writes the call's tenant, cache and vary parts to `scratch`, each with its length, and says where they would be
+    /// kept; `nil` for those that are too long to be kept.
+    private mutating func key(_ call: UnsafeMutablePointer<Semcached__V1__Call>) -> Int? {
+        let lookup = call.pointee.lookup!
         self.scratch.removeAll(keepingCapacity: true)
-        guard self.append(lookup.pointee.cache) else { return nil }
+        guard self.append(call.pointee.tenant), self.append(lookup.pointee.cache) else { return nil }
         for position in 0..<lookup.pointee.n_vary {
             let part = lookup.pointee.vary[position]!
             guard self.append(part.pointee.name), self.append(part.pointee.value) else { return nil }

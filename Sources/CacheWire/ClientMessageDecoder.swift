@@ -56,9 +56,21 @@ package final class ClientMessageDecoder {
         do {
             return Hello(
                 minimumVersion: hello.minimum_version, maximumVersion: hello.maximum_version,
-                clientName: try hello.client_name.text("client_name", limit: Limits.maximumClientNameBytes))
+                clientName: try hello.client_name.text("client_name", limit: Limits.maximumClientNameBytes),
+                credential: try self.credential(hello))
         } catch {
             throw WireError(.malformedMessage, error.message)
+        }
+    }
+
+    private static func credential(_ hello: borrowing Semcached__V1__Hello) throws(CacheError) -> Credential {
+        switch hello.credential_case {
+        case SEMCACHED__V1__HELLO__CREDENTIAL_API_KEY:
+            return .apiKey(try hello.api_key.name("api_key", limit: Limits.maximumAPIKeyBytes))
+        case SEMCACHED__V1__HELLO__CREDENTIAL_TOKEN:
+            return .token(try hello.token.name("token", limit: Limits.maximumTokenBytes))
+        default:
+            return .none
         }
     }
 
@@ -67,8 +79,10 @@ package final class ClientMessageDecoder {
         let deadline: Duration? = call.deadline_ms == 0 ? nil : .milliseconds(Int64(call.deadline_ms))
         do {
             let traceparent = try call.traceparent.text("traceparent", limit: Limits.maximumTraceParentBytes)
+            let tenant = try call.tenant.text("tenant", limit: Limits.maximumTenantNameBytes)
             return Call(
-                id: call.id, deadline: deadline, traceparent: traceparent, request: .success(try self.request(call)))
+                id: call.id, deadline: deadline, traceparent: traceparent, tenant: tenant.isEmpty ? nil : tenant,
+                request: .success(try self.request(call)))
         } catch {
             return Call(id: call.id, deadline: deadline, request: .failure(error))
         }

@@ -7,11 +7,15 @@ package struct Hello: Sendable, Equatable {
     package var minimumVersion: UInt32
     package var maximumVersion: UInt32
     package var clientName: String
+    package var credential: Credential
 
-    package init(minimumVersion: UInt32, maximumVersion: UInt32, clientName: String) {
+    package init(
+        minimumVersion: UInt32, maximumVersion: UInt32, clientName: String, credential: Credential = .none
+    ) {
         self.minimumVersion = minimumVersion
         self.maximumVersion = maximumVersion
         self.clientName = clientName
+        self.credential = credential
     }
 }
 
@@ -43,15 +47,19 @@ package struct Call: Sendable, Equatable {
     package var deadline: Duration?
     /// W3C trace context, or empty.
     package var traceparent: String
+    /// For which tenant a gateway calls; `nil` for the credential's own.
+    package var tenant: String?
     /// What is wrong with it, if it cannot be served: the fault is the call's, not the connection's.
     package var request: Result<ServiceRequest, CacheError>
 
     package init(
-        id: UInt64, deadline: Duration? = nil, traceparent: String = "", request: Result<ServiceRequest, CacheError>
+        id: UInt64, deadline: Duration? = nil, traceparent: String = "", tenant: String? = nil,
+        request: Result<ServiceRequest, CacheError>
     ) {
         self.id = id
         self.deadline = deadline
         self.traceparent = traceparent
+        self.tenant = tenant
         self.request = request
     }
 }

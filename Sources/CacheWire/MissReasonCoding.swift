@@ -10,6 +10,7 @@ extension LookupMiss.Reason {
         case .notStored: (SEMCACHED__V1__MISS_REASON__MISS_REASON_NOT_STORED, none)
         case .belowThreshold: (SEMCACHED__V1__MISS_REASON__MISS_REASON_BELOW_THRESHOLD, none)
         case .tooOld: (SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD, none)
+        case .filtered: (SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED, none)
         case .degraded(let degradation): (SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED, degradation.wire)
         }
     }
@@ -20,6 +21,7 @@ extension LookupMiss.Reason {
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_NOT_STORED: self = .notStored
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_BELOW_THRESHOLD: self = .belowThreshold
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD: self = .tooOld
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED: self = .filtered
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED:
             guard let degradation = LookupMiss.Degradation.allCases.first(where: { $0.wire == degraded }) else {
                 return nil

@@ -29,9 +29,10 @@ extension LookupRequest {
         default: throw .invalidArgument("mode", "is unknown")
         }
         self.init(
-            cache: try cacheName(lookup.cache), prompt: try CanonicalPrompt(lookup.prompt.bytes),
-            vary: try varyParts(lookup.vary, lookup.n_vary), similarityThreshold: threshold,
-            topK: max(1, Int(lookup.top_k)), maximumAge: maximumAge, mode: mode,
+            cache: try cacheName(lookup.cache), prompt: try Prompt(lookup.prompt, lookup.messages, lookup.n_messages),
+            vary: try varyParts(lookup.vary, lookup.n_vary),
+            filter: lookup.filter.len == 0 ? nil : try MetadataFilter(lookup.filter.bytes),
+            similarityThreshold: threshold, topK: max(1, Int(lookup.top_k)), maximumAge: maximumAge, mode: mode,
             embedding: try vector(lookup.embedding))
     }
 }
@@ -63,77 +64,12 @@ extension StoreRequest {
                 "attributes", "take \(size) bytes with the response, the limit is \(MatchSize.limit)")
         }
         self.init(
-            cache: try cacheName(store.cache), prompt: try CanonicalPrompt(store.prompt.bytes),
+            cache: try cacheName(store.cache), prompt: try Prompt(store.prompt, store.messages, store.n_messages),
             vary: try varyParts(store.vary, store.n_vary), response: [UInt8](store.response.bytes),
             contentType: contentType.isEmpty ? CacheEntry.defaultContentType : contentType,
             attributes: attributes, timeToLive: timeToLive, embedding: try vector(store.embedding),
             usage: try storedUsage(store.usage))
     }
-}
-
-extension InvalidateRequest {
-    /// Checks and copies a request.
-    ///
-    /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field and the limit.
-    package init(_ invalidate: borrowing Semcached__V1__InvalidateRequest) throws(CacheError) {
-        let selector: Selector
-        switch invalidate.selector_case {
-        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_ENTRY_IDS:
-            selector = .ids(try entryIDs(invalidate.entry_ids.pointee))
-        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_EXACT_PROMPT:
-            let exact = invalidate.exact_prompt.pointee
-            selector = .exactPrompt(
-                try CanonicalPrompt(exact.prompt.bytes), vary: try varyParts(exact.vary, exact.n_vary))
-        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_SEMANTIC_RADIUS:
-            let radius = invalidate.semantic_radius.pointee
-            selector = .semanticRadius(
-                try CanonicalPrompt(radius.prompt.bytes), vary: try varyParts(radius.vary, radius.n_vary),
-                similarity: try similarity(radius.similarity, "semantic_radius.similarity"),
-                embedding: try vector(radius.embedding))
-        case SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_WHOLE_CACHE:
-            selector = .wholeCache
-        default:
-            throw .invalidArgument("selector", "is missing; nothing is removed without one")
-        }
-        self.init(
-            cache: try cacheName(invalidate.cache), selector: selector, isDryRun: invalidate.dry_run != 0)
-    }
-}
-
-private func cacheName(_ data: ProtobufCBinaryData) throws(CacheError) -> String {
-    try data.name("cache", limit: Limits.maximumCacheNameBytes)
-}
-
-/// A cosine. Not a number is refused: it compares false with everything, and would let any neighbour through or none.
-private func similarity(_ value: Float, _ field: StaticString) throws(CacheError) -> Float {
-    guard value >= -1, value <= 1 else { throw .invalidArgument(field, "is not a number from -1 to 1") }
-    return value
-}
-
-private func varyParts(
-    _ start: UnsafeMutablePointer<UnsafeMutablePointer<Semcached__V1__VaryPart>?>?, _ count: Int
-) throws(CacheError) -> [VaryPart] {
-    guard count <= Limits.maximumVaryParts else { throw .tooMany("vary", count, limit: Limits.maximumVaryParts) }
-    var parts: [VaryPart] = []
-    for part in RepeatedMessages(start, count) {
-        parts.append(
-            VaryPart(
-                name: try part.name.name("vary.name", limit: Limits.maximumVaryNameBytes),
-                value: try part.value.text("vary.value", limit: Limits.maximumVaryValueBytes)))
-    }
-    // By bytes: `String` compares up to canonical equivalence, the fingerprint does not.
-    guard Set(parts.map { Array($0.name.utf8) }).count == parts.count else {
-        throw .invalidArgument("vary", "has the same name twice")
-    }
-    return parts
-}
-
-private func vector(_ embedding: UnsafeMutablePointer<Semcached__V1__Embedding>?) throws(CacheError) -> [Float]? {
-    guard let embedding = embedding?.pointee else { return nil }
-    guard embedding.n_values <= Limits.maximumDimensions else {
-        throw .tooMany("embedding", embedding.n_values, limit: Limits.maximumDimensions)
-    }
-    return Array(UnsafeBufferPointer(start: embedding.values, count: embedding.n_values))
 }
 
 private func storedAttributes(of store: borrowing Semcached__V1__StoreRequest) throws(CacheError) -> [Attribute] {
@@ -154,19 +90,4 @@ private func storedAttributes(of store: borrowing Semcached__V1__StoreRequest) t
         throw .invalidArgument("attributes", "has the same name twice (tags are the attribute \"tags\")")
     }
     return attributes
-}
-
-private func entryIDs(_ list: Semcached__V1__EntryIDs) throws(CacheError) -> [EntryID] {
-    guard list.n_ids > 0 else { throw .invalidArgument("entry_ids", "is empty") }
-    guard list.n_ids <= Limits.maximumEntryIDs else {
-        throw .tooMany("entry_ids", list.n_ids, limit: Limits.maximumEntryIDs)
-    }
-    var ids: [EntryID] = []
-    for data in UnsafeBufferPointer(start: list.ids, count: list.n_ids) {
-        guard let id = EntryID(text: data.bytes) else {
-            throw .invalidArgument("entry_ids", "has an id that is not 32 lower-case hexadecimal digits")
-        }
-        ids.append(id)
-    }
-    return ids
 }

@@ -46,7 +46,9 @@ package final class ServerMessageDecoder {
             let field = String(decoding: status.field.bytes, as: UTF8.self)
             let error = CacheError(
                 CacheError.Code(rawValue: status.code) ?? .internal,
-                String(decoding: status.message.bytes, as: UTF8.self), field: field.isEmpty ? nil : field)
+                String(decoding: status.message.bytes, as: UTF8.self), field: field.isEmpty ? nil : field,
+                retryAfter: status.retry_after_ms == 0
+                    ? nil : .milliseconds(Int64(clamping: status.retry_after_ms)))
             return Reply(id: packed.id, result: .failure(error))
         }
         do {
@@ -116,6 +118,11 @@ extension LookupOutcome {
             }
             self = .miss(
                 LookupMiss(reason: reason, nearest: nearest, similarityThreshold: miss.similarity_threshold))
+        case SEMCACHED__V1__OUTCOME__OUTCOME_BYPASS:
+            guard let bypass = packed.bypass?.pointee else {
+                throw CacheError(.internal, "the bypass does not say why")
+            }
+            self = .bypass(LookupBypass(messages: Int(bypass.messages), limit: Int(bypass.maximum_messages)))
         default:
             throw CacheError(.internal, "the outcome is none that this client knows")
         }
@@ -137,40 +144,6 @@ extension CacheEntry {
             contentType: String(decoding: packed.content_type.bytes, as: UTF8.self), attributes: attributes,
             usage: try storedUsage(packed.usage), createdAt: timestamp(packed.created_at_ms),
             expiresAt: timestamp(packed.expires_at_ms))
-    }
-}
-
-extension ServiceStatistics {
-    fileprivate init(_ packed: Semcached__V1__StatsResponse) {
-        self.init()
-        self.caches = RepeatedMessages(packed.caches, packed.n_caches).map { CacheStatistics($0) }
-        self.uptime = .milliseconds(Int64(clamping: packed.uptime_ms))
-        self.l1Entries = packed.l1_entries
-        self.l1Bytes = packed.l1_bytes
-        self.indexBytes = packed.index_bytes
-        self.embeddingsComputed = packed.embeddings_computed
-        self.embeddingsCached = packed.embeddings_cached
-        self.connections = packed.connections
-        self.embedder = String(decoding: packed.embedder.bytes, as: UTF8.self)
-    }
-}
-
-extension CacheStatistics {
-    fileprivate init(_ packed: Semcached__V1__CacheStats) {
-        self.init(cache: String(decoding: packed.cache.bytes, as: UTF8.self))
-        self.entries = packed.entries
-        self.responseBytes = packed.response_bytes
-        self.exactHitsL1 = packed.exact_hits_l1
-        self.exactHitsStore = packed.exact_hits_store
-        self.semanticHitsL1 = packed.semantic_hits_l1
-        self.semanticHitsStore = packed.semantic_hits_store
-        self.missesNoEntry = packed.misses_no_entry
-        self.missesNotStored = packed.misses_not_stored
-        self.missesBelowThreshold = packed.misses_below_threshold
-        self.missesTooOld = packed.misses_too_old
-        self.missesDegraded = packed.misses_degraded
-        self.stores = packed.stores
-        self.invalidatedEntries = packed.invalidated_entries
     }
 }
 

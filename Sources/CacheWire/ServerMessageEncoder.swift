@@ -54,6 +54,7 @@ extension MessageBuilder {
             packed.pointee.status.pointee.code = error.code.rawValue
             packed.pointee.status.pointee.message = self.bytes(error.message)
             packed.pointee.status.pointee.field = self.bytes(error.field ?? "")
+            packed.pointee.status.pointee.retry_after_ms = error.retryAfter.map { $0.millisecondsRoundedUp } ?? 0
         case .success(.lookup(let outcome)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_LOOKUP
             packed.pointee.lookup = self.lookup(outcome)
@@ -96,6 +97,11 @@ extension MessageBuilder {
         case .miss(let miss):
             packed.pointee.outcome = SEMCACHED__V1__OUTCOME__OUTCOME_MISS
             packed.pointee.miss = self.miss(miss)
+        case .bypass(let bypass):
+            packed.pointee.outcome = SEMCACHED__V1__OUTCOME__OUTCOME_BYPASS
+            packed.pointee.bypass = self.make(semcached__v1__bypass__init)
+            packed.pointee.bypass.pointee.messages = UInt32(clamping: bypass.messages)
+            packed.pointee.bypass.pointee.maximum_messages = UInt32(clamping: bypass.limit)
         }
         return packed
     }
@@ -145,47 +151,17 @@ extension MessageBuilder {
         packed.pointee.similarity_threshold = miss.similarityThreshold
         return packed
     }
-
-    private func statistics(
-        _ statistics: ServiceStatistics
-    ) -> UnsafeMutablePointer<Semcached__V1__StatsResponse> {
-        let packed = self.make(semcached__v1__stats_response__init)
-        let caches = statistics.caches.prefix(Limits.maximumCachesInStats)
-        (packed.pointee.n_caches, packed.pointee.caches) = self.list(Array(caches), self.cacheStatistics)
-        packed.pointee.uptime_ms = UInt64(clamping: statistics.uptime.wholeMilliseconds)
-        packed.pointee.l1_entries = statistics.l1Entries
-        packed.pointee.l1_bytes = statistics.l1Bytes
-        packed.pointee.index_bytes = statistics.indexBytes
-        packed.pointee.embeddings_computed = statistics.embeddingsComputed
-        packed.pointee.embeddings_cached = statistics.embeddingsCached
-        packed.pointee.connections = statistics.connections
-        packed.pointee.embedder = self.bytes(statistics.embedder)
-        return packed
-    }
-
-    private func cacheStatistics(
-        _ cache: CacheStatistics
-    ) -> UnsafeMutablePointer<Semcached__V1__CacheStats>? {
-        let packed = self.make(semcached__v1__cache_stats__init)
-        packed.pointee.cache = self.bytes(cache.cache)
-        packed.pointee.entries = cache.entries
-        packed.pointee.response_bytes = cache.responseBytes
-        packed.pointee.exact_hits_l1 = cache.exactHitsL1
-        packed.pointee.exact_hits_store = cache.exactHitsStore
-        packed.pointee.semantic_hits_l1 = cache.semanticHitsL1
-        packed.pointee.semantic_hits_store = cache.semanticHitsStore
-        packed.pointee.misses_no_entry = cache.missesNoEntry
-        packed.pointee.misses_not_stored = cache.missesNotStored
-        packed.pointee.misses_below_threshold = cache.missesBelowThreshold
-        packed.pointee.misses_too_old = cache.missesTooOld
-        packed.pointee.misses_degraded = cache.missesDegraded
-        packed.pointee.stores = cache.stores
-        packed.pointee.invalidated_entries = cache.invalidatedEntries
-        return packed
-    }
 }
 
 extension Timestamp {
     /// Milliseconds since an earlier moment; 0 if the clock has been set back since.
     func ageMilliseconds(since earlier: Timestamp) -> UInt64 { UInt64(clamping: (self - earlier).wholeMilliseconds) }
+}
+
+extension Duration {
+    /// At least 1, and never sooner than the duration.
+    fileprivate var millisecondsRoundedUp: UInt64 {
+        let whole = self.wholeMilliseconds
+        return max(1, UInt64(clamping: whole) + (.milliseconds(whole) < self ? 1 : 0))
+    }
 }

@@ -34,6 +34,14 @@ package enum AttributesText {
         return text
     }
 
+    /// The one text of all lists that differ only in their order; nothing for no attributes.
+    ///
+    /// - Parameter attributes: With distinct names.
+    package static func canonical(_ attributes: [Attribute]) -> [UInt8] {
+        if attributes.isEmpty { return [] }
+        return Self.encode(attributes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) })
+    }
+
     package static func decode(_ text: [UInt8]) throws(Malformed) -> [Attribute] {
         var reader = Reader(text: text)
         var attributes: [Attribute] = []

@@ -3,12 +3,12 @@
 import CacheModel
 import Synchronization
 
-/// What the store has in memory: per partition the index of its vectors, per cache its sizes.
+/// What the store has in memory: per partition the index of its vectors, per tenant its caches and their sizes.
 ///
 /// Only the writer changes it, and only to what has been committed.
 final class Catalogue: Sendable {
     private let partitions = Mutex<[Digest: PartitionMemory]>([:])
-    private let caches = Mutex<[Digest: CacheMemory]>([:])
+    private let tenants = Mutex<[Digest: TenantMemory]>([:])
     private let bytes = Atomic<Int>(0)
 
     /// Held by the writer from a commit until memory has followed. Who holds it for reading sees memory and file agree.
@@ -21,60 +21,37 @@ final class Catalogue: Sendable {
 
     func partition(_ key: Digest) -> PartitionMemory? { self.partitions.withLock { $0[key] } }
 
-    /// The caches of a tenant: those whose digest is that of its name and theirs.
-    func caches(of tenant: TenantScope) -> [CacheMemory] {
-        let all = self.caches.withLock { Array($0.values) }
-        // By bytes first: equality of strings takes different spellings of one character for the same.
-        return all.filter {
-            $0.tenant.utf8.elementsEqual(tenant.tenant.name.utf8) && $0.key == CacheScope($0.name, of: tenant).key
-        }
-    }
+    func tenant(_ scope: TenantScope) -> TenantMemory? { self.tenants.withLock { $0[scope.tenant.key] } }
 
     // MARK: For the writer
 
+    /// The tenant's memory, made if it has none. It holds nothing until a cache is added.
+    func makeTenant(_ tenant: TenantID) -> TenantMemory {
+        self.tenants.withLock { tenants in
+            if let known = tenants[tenant.key] { return known }
+            let new = TenantMemory(tenant)
+            tenants[tenant.key] = new
+            return new
+        }
+    }
+
     func add(_ partition: PartitionMemory) {
+        partition.cache.tenant.add(partition.cache)
+        partition.cache.tenant.add(partition)
         self.partitions.withLock { $0[partition.key] = partition }
-        self.caches.withLock { $0[partition.cache.key] = partition.cache }
     }
 
     func remove(_ partition: PartitionMemory) {
         self.partitions.withLock { _ = $0.removeValue(forKey: partition.key) }
+        partition.cache.tenant.remove(partition)
         self.count(bytes: -partition.countedBytes)
     }
 
     func remove(_ cache: CacheMemory) {
-        self.caches.withLock { _ = $0.removeValue(forKey: cache.key) }
+        let tenant = cache.tenant
+        tenant.remove(cache)
+        if tenant.caches.isEmpty { self.tenants.withLock { _ = $0.removeValue(forKey: tenant.key) } }
     }
 
     func count(bytes change: Int) { self.bytes.wrappingAdd(change, ordering: .relaxed) }
-}
-
-/// One cache.
-final class CacheMemory: Sendable {
-    struct Sizes {
-        var entries = 0
-        var responseBytes = 0
-    }
-
-    /// In the file's tables.
-    let number: Int64
-    let key: Digest
-    let tenant: String
-    let name: String
-    /// Of all entries that are in the file, expired ones too.
-    let sizes = Mutex(Sizes())
-
-    init(number: Int64, key: Digest, tenant: String, name: String) {
-        self.number = number
-        self.key = key
-        self.tenant = tenant
-        self.name = name
-    }
-
-    func count(entries: Int, responseBytes: Int) {
-        self.sizes.withLock {
-            $0.entries += entries
-            $0.responseBytes += responseBytes
-        }
-    }
 }

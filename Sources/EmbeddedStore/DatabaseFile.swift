@@ -97,6 +97,18 @@ final class DatabaseFile: Sendable {
         if let fault = try String.fetchOne(database, sql: "PRAGMA quick_check(1)"), fault != "ok" {
             throw VectorStoreError.damaged(path, fault)
         }
+        if version < Schema.version { try Self.bringUp(database) }
+    }
+
+    /// Brings the tables of an older version up to this one's, all or nothing. Needs room for as much again.
+    private static func bringUp(_ database: Database) throws {
+        database.add(function: Schema.attributeBytes)
+        defer { database.remove(function: Schema.attributeBytes) }
+        try database.inTransaction(.immediate) {
+            try database.execute(sql: Schema.fromVersion1)
+            return .commit
+        }
+        try database.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
     }
 
     private static func check(application: Int32, version: Int32, path: String) throws(VectorStoreError) {

@@ -9,12 +9,12 @@ struct Draft {
     struct PartitionChanges {
         let partition: PartitionMemory
         var changes: [IndexChange] = []
-        var entries = 0
-        var responseBytes = 0
+        var sizes = StoredSizes.none
     }
 
     let now: Timestamp
     private(set) var changes: [Int64: PartitionChanges] = [:]
+    private var sizes: [Digest: StoredSizes] = [:]
     var newCaches: [Digest: CacheMemory] = [:]
     private(set) var newPartitions: [Digest: PartitionMemory] = [:]
     private(set) var newPartitionsByNumber: [Int64: PartitionMemory] = [:]
@@ -28,26 +28,38 @@ struct Draft {
         self.newPartitionsByNumber[partition.number] = partition
     }
 
-    /// - Parameters:
-    ///   - entries: How many more the partition has.
-    ///   - responseBytes: How many more they are.
-    mutating func note(_ change: IndexChange, of partition: PartitionMemory, entries: Int, responseBytes: Int) {
+    /// - Parameter sizes: How much more the partition has in the file.
+    mutating func note(_ change: IndexChange, of partition: PartitionMemory, _ sizes: StoredSizes) {
         self.changes[partition.number, default: PartitionChanges(partition: partition)].changes.append(change)
-        self.changes[partition.number]?.entries += entries
-        self.changes[partition.number]?.responseBytes += responseBytes
+        self.changes[partition.number]?.sizes += sizes
+        self.sizes[partition.cache.tenant.key, default: .none] += sizes
     }
 
     mutating func noteRemoval(_ stored: StoredRow, of partition: PartitionMemory) {
-        self.note(.remove(stored.id), of: partition, entries: -1, responseBytes: -stored.responseBytes)
+        self.note(.remove(stored.id), of: partition, -stored.sizes)
     }
+
+    /// What a tenant has in the file, before the commit.
+    func sizes(of tenant: TenantMemory) -> StoredSizes { tenant.sizes + (self.sizes[tenant.key] ?? .none) }
 }
 
 /// A change of a partition's index.
 enum IndexChange {
     /// In place of the entry with its id.
-    case put(EntryID, row: Int64, expiresAt: Timestamp, [Float])
+    case put(IndexedEntry)
     case remove(EntryID)
     case removeAll
+}
+
+/// What an index keeps of an entry.
+struct IndexedEntry {
+    let id: EntryID
+    let row: Int64
+    let expiresAt: Timestamp
+    let usedAt: Timestamp
+    /// By ``AttributesText/canonical(_:)``.
+    let attributes: [UInt8]
+    let vector: [Float]
 }
 
 /// A removal under way: what is counted and sampled are live entries, though expired ones go too.

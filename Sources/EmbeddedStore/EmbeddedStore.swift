@@ -8,7 +8,8 @@ import Synchronization
 
 /// The store of one machine: SQLite for durability, vectors in memory, searched exactly.
 ///
-/// Memory holds vectors, ids and expiries; everything else is read from the file. What a put or a removal has
+/// Memory holds vectors, ids, expiries, attributes and when an entry was last served; everything else is read from the
+/// file. What a put or a removal has
 /// acknowledged survives the end of the process and of power. Lookups of what is not there and searches of partitions
 /// that do not exist are answered on the caller's thread; everything else runs on threads of the store's own.
 package final class EmbeddedStore: VectorStore {
@@ -89,7 +90,9 @@ package final class EmbeddedStore: VectorStore {
         let entry = try await self.read { pool, _ in
             try pool.read { try EntryRows.entry(id, partition: memory.number, in: $0) }
         }
-        return entry.flatMap { $0.expiresAt > now ? $0 : nil }
+        guard let entry, entry.expiresAt > now else { return nil }
+        memory.touch(id, at: now)
+        return entry
     }
 
     package func nearest(
@@ -98,27 +101,52 @@ package final class EmbeddedStore: VectorStore {
         guard let memory = self.catalogue.partition(partition.key) else { return NearestResult(matches: []) }
         try memory.check(query.embedding)
         return try await self.read { pool, catalogue in
-            try NearestSearch(query: query, partition: memory, now: now, catalogue: catalogue, pool: pool).run()
+            let search = NearestSearch(query: query, partition: memory, now: now, catalogue: catalogue, pool: pool)
+            let result = try search.run()
+            for match in result.matches { memory.touch(match.entry.id, at: now) }
+            return result
         }
     }
 
-    /// The tenant's caches that have live entries.
-    package func sizes(of tenant: TenantScope, at now: Timestamp) async throws(VectorStoreError) -> [CacheSize] {
+    package func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
+        self.catalogue.partition(partition.key)?.touch(id, at: now)
+    }
+
+    package func sizes(
+        of tenant: TenantScope, identity: Digest, at now: Timestamp
+    ) async throws(VectorStoreError) -> TenantSize {
         try await self.read { pool, catalogue in
             // Memory counts what is in the file; what has expired there, and was not swept yet, is taken off.
             try catalogue.gate.reading {
-                let caches = catalogue.caches(of: tenant)
+                let caches = catalogue.tenant(tenant)?.caches ?? []
                 let expired = try pool.read { try EntryRows.expired(at: now, in: $0) }
-                return caches.compactMap { cache in
-                    let all = cache.sizes.withLock { $0 }
-                    let gone = expired[cache.number] ?? (0, 0)
-                    guard all.entries > gone.entries else { return nil }
-                    return CacheSize(
-                        cache: cache.name, entries: all.entries - gone.entries,
-                        responseBytes: all.responseBytes - gone.responseBytes)
-                }
+                return Self.sizes(of: tenant, caches, without: expired, identity: identity)
             }
         }
+    }
+
+    private static func sizes(
+        of tenant: TenantScope, _ caches: [CacheMemory], without expired: [Int64: [PartitionOrigin: StoredSizes]],
+        identity: Digest
+    ) -> TenantSize {
+        var all = StoredSizes.none
+        var orphans = StoredSizes.none
+        var shown: [CacheSize] = []
+        for cache in caches {
+            let isCurrent = cache.key == CacheScope(cache.name, of: tenant).key
+            var ofCache = StoredSizes.none
+            for (origin, sizes) in cache.sizesByOrigin {
+                let live = sizes - (expired[cache.number]?[origin] ?? .none)
+                ofCache += live
+                if !isCurrent || !origin.isCurrent(identity: identity) { orphans += live }
+            }
+            all += ofCache
+            guard isCurrent, ofCache.entries > 0 else { continue }
+            shown.append(
+                CacheSize(cache: cache.name, entries: ofCache.entries, responseBytes: ofCache.responseBytes))
+        }
+        return TenantSize(
+            caches: shown, entries: all.entries, bytes: all.quotaBytes, orphanedEntries: orphans.entries)
     }
 
     private func read<Value: Sendable>(
@@ -139,10 +167,10 @@ package final class EmbeddedStore: VectorStore {
     // MARK: Writing
 
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition
-    ) async throws(VectorStoreError) -> Bool {
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+    ) async throws(VectorStoreError) -> PutResult {
         try Similarity.checkUnitLength(embedding)
-        return try await self.write { .put(entry, embedding, partition, $0) }
+        return try await self.write { .put(entry, embedding, partition, quota, $0) }
     }
 
     package func remove(

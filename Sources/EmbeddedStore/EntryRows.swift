@@ -17,6 +17,11 @@ struct StoredRow {
     let partition: Int64
     let expiresAt: Timestamp
     let responseBytes: Int
+    let quotaBytes: Int
+
+    var sizes: StoredSizes {
+        StoredSizes(entries: 1, responseBytes: self.responseBytes, quotaBytes: self.quotaBytes)
+    }
 }
 
 /// Reads and writes rows of the table `entries`.
@@ -28,18 +33,19 @@ enum EntryRows {
 
     /// Writes an entry in place of the one with its id, by one statement: it happens whole or not at all.
     static func replace(
-        _ entry: CacheEntry, embedding: Embedding, row: Int64, partition: Int64, in database: Database
+        _ entry: CacheEntry, embedding: Embedding, quotaBytes: Int, row: Int64, partition: Int64,
+        in database: Database
     ) throws {
         let statement = try database.cachedStatement(
             sql: """
-                INSERT OR REPLACE INTO entries (row, partition, id, created_ms, expires_ms, vector, content_type,
-                    attributes, prompt_tokens, completion_tokens, cost, prompt, response)
-                VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?)
+                INSERT OR REPLACE INTO entries (row, partition, id, created_ms, expires_ms, quota_bytes, vector,
+                    content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, response)
+                VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?)
                 """)
         let attributes = entry.attributes.isEmpty ? nil : Data(AttributesText.encode(entry.attributes))
         try statement.execute(arguments: [
             row, partition, Self.data(entry.id), entry.createdAt.milliseconds, entry.expiresAt.milliseconds,
-            Self.data(embedding), Data(entry.contentType.utf8), attributes,
+            quotaBytes, Self.data(embedding), Data(entry.contentType.utf8), attributes,
             entry.usage.map { Int64(bitPattern: $0.promptTokens) },
             entry.usage.map { Int64(bitPattern: $0.completionTokens) }, entry.usage?.cost,
             entry.prompt.map { Data($0.text.utf8) }, Data(entry.response),
@@ -56,7 +62,7 @@ enum EntryRows {
 
     // MARK: Finding what to delete
 
-    private static let storedColumns = "row, id, partition, expires_ms, length(response)"
+    private static let storedColumns = "row, id, partition, expires_ms, length(response), quota_bytes"
 
     static func stored(_ id: EntryID, in database: Database) throws -> [StoredRow] {
         try self.stored("id = ?", [Self.data(id)], in: database)
@@ -83,36 +89,50 @@ enum EntryRows {
             "partition = ? AND expires_ms > ? LIMIT ?", [partition, now.milliseconds, limit], in: database)
     }
 
-    /// How many entries a partition has, how many of them are live, and the bytes of their responses.
+    /// What a partition has, and how many of its entries are live.
     static func sizes(
         of partition: Int64, at now: Timestamp, in database: Database
-    ) throws -> (entries: Int, live: Int, responseBytes: Int) {
+    ) throws -> (all: StoredSizes, live: Int) {
         let statement = try database.cachedStatement(
             sql: """
-                SELECT count(*), coalesce(sum(expires_ms > ?), 0), coalesce(sum(length(response)), 0)
+                SELECT count(*), coalesce(sum(length(response)), 0), coalesce(sum(quota_bytes), 0),
+                    coalesce(sum(expires_ms > ?), 0)
                 FROM entries WHERE partition = ?
                 """)
         return try Self.first(statement, [now.milliseconds, partition]) { row in
-            (Int(try Self.integer(row, 0)), Int(try Self.integer(row, 1)), Int(try Self.integer(row, 2)))
-        } ?? (0, 0, 0)
+            (try Self.sizes(row, from: 0), Int(try Self.integer(row, 3)))
+        } ?? (.none, 0)
     }
 
-    /// What has expired but is still there, by number of cache: how many entries, and the bytes of their responses.
+    /// What has expired but is still there, by number of cache.
     static func expired(
         at now: Timestamp, in database: Database
-    ) throws -> [Int64: (entries: Int, responseBytes: Int)] {
+    ) throws -> [Int64: [PartitionOrigin: StoredSizes]] {
         let statement = try database.cachedStatement(
             sql: """
-                SELECT cache, count(*), sum(length(response))
+                SELECT cache, scheme, identity, count(*), sum(length(response)), sum(quota_bytes)
                 FROM entries INDEXED BY entries_by_expiry JOIN partitions USING (partition)
-                WHERE expires_ms <= ? GROUP BY cache
+                WHERE expires_ms <= ? GROUP BY cache, scheme, identity
                 """)
-        var sizes: [Int64: (Int, Int)] = [:]
+        var sizes: [Int64: [PartitionOrigin: StoredSizes]] = [:]
         let rows = try Row.fetchCursor(statement, arguments: [now.milliseconds])
         while let row = try rows.next() {
-            sizes[try Self.integer(row, 0)] = (Int(try Self.integer(row, 1)), Int(try Self.integer(row, 2)))
+            sizes[try Self.integer(row, 0), default: [:]][try Self.origin(row, 1)] = try Self.sizes(row, from: 3)
         }
         return sizes
+    }
+
+    /// Reads a partition's scheme and identity.
+    static func origin(_ row: Row, _ column: Int) throws -> PartitionOrigin {
+        PartitionOrigin(
+            scheme: try Self.integer(row, column),
+            identity: try Self.bytes(row, column + 1).flatMap { Digest(bytes: $0) })
+    }
+
+    private static func sizes(_ row: Row, from column: Int) throws -> StoredSizes {
+        StoredSizes(
+            entries: Int(try Self.integer(row, column)), responseBytes: Int(try Self.integer(row, column + 1)),
+            quotaBytes: Int(try Self.integer(row, column + 2)))
     }
 
     private static func stored(
@@ -128,7 +148,7 @@ enum EntryRows {
                 StoredRow(
                     row: number, id: try Self.id(row, 1), partition: try Self.integer(row, 2),
                     expiresAt: Timestamp(milliseconds: try Self.integer(row, 3)),
-                    responseBytes: Int(try Self.integer(row, 4))))
+                    responseBytes: Int(try Self.integer(row, 4)), quotaBytes: Int(try Self.integer(row, 5))))
         }
         return rows
     }
@@ -153,12 +173,7 @@ enum EntryRows {
 
     private static func entry(_ row: Row) throws -> CacheEntry {
         let number = try Self.integer(row, 0)
-        let attributes: [Attribute]
-        do {
-            attributes = try Self.bytes(row, 5).map(AttributesText.decode) ?? []
-        } catch let fault as AttributesText.Malformed {
-            throw RowFault(row: number, reason: "its attributes cannot be read at offset \(fault.offset)")
-        }
+        let attributes = try Self.attributes(row, 5, number: number)
         let usage = (row[6] as Int64?).flatMap { prompt in
             (row[7] as Int64?).map { completion in
                 // SQLite keeps what is not a number as NULL.
@@ -223,6 +238,14 @@ enum EntryRows {
                     vector[position] = Float(bitPattern: UInt32(littleEndian: pattern))
                 }
             }
+        }
+    }
+
+    static func attributes(_ row: Row, _ column: Int, number: Int64) throws -> [Attribute] {
+        do {
+            return try Self.bytes(row, column).map(AttributesText.decode) ?? []
+        } catch let fault as AttributesText.Malformed {
+            throw RowFault(row: number, reason: "its attributes cannot be read at offset \(fault.offset)")
         }
     }
 

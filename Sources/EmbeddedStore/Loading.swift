@@ -41,13 +41,15 @@ struct Loading {
                 let tenant = try EntryRows.bytes(row, 2), let name = try EntryRows.bytes(row, 3)
             else { throw VectorStoreError.damaged(self.path, "cache \(number) has no key or name") }
             self.caches[number] = CacheMemory(
-                number: number, key: key, tenant: String(decoding: tenant, as: UTF8.self),
+                number: number, key: key,
+                tenant: self.catalogue.makeTenant(TenantID(String(decoding: tenant, as: UTF8.self))),
                 name: String(decoding: name, as: UTF8.self))
         }
     }
 
     private mutating func readPartitions(_ database: Database) throws {
-        let rows = try Row.fetchCursor(database, sql: "SELECT partition, cache, key, dimensions FROM partitions")
+        let rows = try Row.fetchCursor(
+            database, sql: "SELECT partition, cache, key, dimensions, scheme, identity FROM partitions")
         while let row = try rows.next() {
             let number = try EntryRows.integer(row, 0)
             let dimensions = try EntryRows.integer(row, 3)
@@ -56,14 +58,19 @@ struct Loading {
                 (1...Int64(Limits.maximumDimensions)).contains(dimensions)
             else { throw VectorStoreError.damaged(self.path, "partition \(number) has no cache, key or dimensions") }
             self.partitions[number] = PartitionMemory(
-                number: number, key: key, cache: cache, dimensions: Int(dimensions))
+                number: number, key: key, cache: cache, origin: try EntryRows.origin(row, 4),
+                dimensions: Int(dimensions))
         }
     }
 
     /// By row, which is the order in which they lie in the file.
     private mutating func readEntries(_ database: Database) throws {
         let rows = try Row.fetchCursor(
-            database, sql: "SELECT row, id, partition, expires_ms, length(response), vector FROM entries ORDER BY row")
+            database,
+            sql: """
+                SELECT row, id, partition, created_ms, expires_ms, attributes, quota_bytes, length(response), vector
+                FROM entries ORDER BY row
+                """)
         var vector: [Float] = []
         while let row = try rows.next() {
             let number = try EntryRows.integer(row, 0)
@@ -73,15 +80,27 @@ struct Loading {
             guard let partition = self.partitions[try EntryRows.integer(row, 2)] else {
                 throw RowFault(row: number, reason: "it is of no partition")
             }
+            let quotaBytes = try EntryRows.integer(row, 6)
+            guard (0...Int64(Int32.max)).contains(quotaBytes) else {
+                throw RowFault(row: number, reason: "it cannot take \(quotaBytes) bytes of a quota")
+            }
             if vector.count != partition.dimensions { vector = [Float](repeating: 0, count: partition.dimensions) }
-            try EntryRows.read(row, 5, number: number, into: &vector)
+            try EntryRows.read(row, 8, number: number, into: &vector)
             guard Similarity.isUnitLength(vector) else {
                 throw RowFault(row: number, reason: "its vector is not of unit length")
             }
+            // When it was served is not kept; that it was stored is the last that is known.
             partition.load(
-                try EntryRows.id(row, 1), row: number,
-                expiresAt: Timestamp(milliseconds: try EntryRows.integer(row, 3)), vector)
-            partition.cache.count(entries: 1, responseBytes: Int(try EntryRows.integer(row, 4)))
+                IndexedEntry(
+                    id: try EntryRows.id(row, 1), row: number,
+                    expiresAt: Timestamp(milliseconds: try EntryRows.integer(row, 4)),
+                    usedAt: Timestamp(milliseconds: try EntryRows.integer(row, 3)),
+                    attributes: AttributesText.canonical(try EntryRows.attributes(row, 5, number: number)),
+                    vector: vector))
+            let sizes = StoredSizes(
+                entries: 1, responseBytes: Int(try EntryRows.integer(row, 7)), quotaBytes: Int(quotaBytes))
+            partition.cache.count(sizes, of: partition.origin)
+            partition.cache.tenant.count(sizes)
             self.lastRow = max(self.lastRow, number)
             self.entries += 1
         }

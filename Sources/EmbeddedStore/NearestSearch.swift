@@ -41,8 +41,8 @@ struct NearestSearch {
         let count: Int
         /// Best first, at most `count`.
         var best: [Scored] = []
-        var nearestTooOld: Scored?
-        var nearestBelow: Scored?
+        /// The nearest of those that are no match, by why.
+        private(set) var nearest: [NearestResult.Refusal: Scored] = [:]
         /// Whether a row was not there.
         var isOutdated = false
 
@@ -63,6 +63,10 @@ struct NearestSearch {
             self.best.insert(scored, at: position)
         }
 
+        mutating func note(_ scored: Scored, refused refusal: NearestResult.Refusal) {
+            if self.nearest[refusal].map(scored.precedes) ?? true { self.nearest[refusal] = scored }
+        }
+
         /// Whether an entry of at most this similarity cannot be among the best any more.
         func excludes(_ similarity: Float) -> Bool {
             guard self.best.count == self.count, let last = self.best.last else { return false }
@@ -75,12 +79,15 @@ struct NearestSearch {
         // An age limit cannot be told to the index: a nearer entry that is too old must not take a fresh one's place.
         let count = self.query.createdAtOrAfter == nil ? self.query.count : .max
         let candidates = self.partition.scan(
-            self.query.embedding, threshold: self.query.threshold, count: count, at: self.now)
-        guard !candidates.hits.isEmpty || candidates.nearest != nil else { return NearestResult(matches: []) }
+            self.query.embedding, threshold: self.query.threshold, count: count, at: self.now,
+            filter: self.query.filter)
+        guard let nearest = candidates.nearest else { return NearestResult(matches: []) }
         return try self.pool.read { database in
             var ranking = try self.rank(candidates.hits, in: database)
-            if ranking.best.isEmpty, ranking.nearestTooOld == nil, let nearest = candidates.nearest {
-                try self.score(nearest, into: &ranking, in: database)
+            if ranking.best.isEmpty {
+                for hit in candidates.refused { try self.score(hit, isFiltered: true, into: &ranking, in: database) }
+                // Without any, nothing reaches the threshold, this one neither.
+                if ranking.nearest.isEmpty { try self.score(nearest, into: &ranking, in: database) }
             }
             if ranking.isOutdated && !isGated { return nil }
             return try self.result(ranking, isNearestExact: candidates.isNearestExact, in: database)
@@ -97,7 +104,9 @@ struct NearestSearch {
         return ranking
     }
 
-    private func score(_ hit: PartitionIndex.Candidate, into ranking: inout Ranking, in database: Database) throws {
+    private func score(
+        _ hit: PartitionIndex.Candidate, isFiltered: Bool = false, into ranking: inout Ranking, in database: Database
+    ) throws {
         guard let createdAt = try EntryRows.vector(of: hit.row, into: &ranking.vector, in: database) else {
             ranking.isOutdated = true
             return
@@ -105,9 +114,11 @@ struct NearestSearch {
         let similarity = Similarity.of(self.query.embedding.values, ranking.vector)
         let scored = Scored(row: hit.row, id: hit.id, similarity: similarity, createdAt: createdAt)
         if similarity < self.query.threshold {
-            if ranking.nearestBelow.map(scored.precedes) ?? true { ranking.nearestBelow = scored }
+            ranking.note(scored, refused: .belowThreshold)
+        } else if isFiltered {
+            ranking.note(scored, refused: .filtered)
         } else if let oldest = self.query.createdAtOrAfter, createdAt < oldest {
-            if ranking.nearestTooOld.map(scored.precedes) ?? true { ranking.nearestTooOld = scored }
+            ranking.note(scored, refused: .tooOld)
         } else {
             ranking.insert(scored)
         }
@@ -123,14 +134,14 @@ struct NearestSearch {
             }
         }
         if !matches.isEmpty { return NearestResult(matches: matches) }
-        if let miss = ranking.nearestTooOld {
-            return NearestResult(
-                matches: [], nearestMiss: NearestMiss(id: miss.id, similarity: miss.similarity, isApproximate: false),
-                isNearestMissTooOld: true)
+        // Those that reach the threshold are nearer than the one below it, and read in fp32, each of them.
+        guard let (refusal, miss) = ranking.nearest.min(by: { $0.value.precedes($1.value) }) else {
+            return NearestResult(matches: [])
         }
-        let miss = ranking.nearestBelow.map {
-            NearestMiss(id: $0.id, similarity: $0.similarity, isApproximate: !isNearestExact)
-        }
-        return NearestResult(matches: [], nearestMiss: miss)
+        let isApproximate = refusal == .belowThreshold && !isNearestExact
+        return NearestResult(
+            matches: [],
+            nearestMiss: NearestMiss(id: miss.id, similarity: miss.similarity, isApproximate: isApproximate),
+            refusal: refusal)
     }
 }

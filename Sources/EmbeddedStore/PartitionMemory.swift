@@ -10,21 +10,26 @@ import GRDB
 /// The lock is waited for on the store's own threads only. The writer is the only one that changes the index, so it
 /// reads without the lock.
 final class PartitionMemory: @unchecked Sendable {
-    // `@unchecked`: the writer's thread alone changes `index`, under `lock`; others read it under `lock`.
+    // `@unchecked`: the writer's thread alone changes `index`, under `lock`; others read it under `lock`. What else
+    // changes is the writer's thread's alone.
 
     /// In the file's tables.
     let number: Int64
     let key: Digest
     let cache: CacheMemory
+    let origin: PartitionOrigin
     let dimensions: Int
+    /// In its tenant's list of partitions; the writer's.
+    var handle: Int?
     private let lock = ReadWriteLock()
     private let index: PartitionIndex
     private(set) var countedBytes = 0
 
-    init(number: Int64, key: Digest, cache: CacheMemory, dimensions: Int) {
+    init(number: Int64, key: Digest, cache: CacheMemory, origin: PartitionOrigin, dimensions: Int) {
         self.number = number
         self.key = key
         self.cache = cache
+        self.origin = origin
         self.dimensions = dimensions
         self.index = PartitionIndex(dimensions: dimensions)
     }
@@ -40,9 +45,7 @@ final class PartitionMemory: @unchecked Sendable {
 
     // MARK: Before the store is open
 
-    func load(_ id: EntryID, row: Int64, expiresAt: Timestamp, _ vector: [Float]) {
-        self.index.put(id, row: row, expiresAt: expiresAt, vector: vector)
-    }
+    func load(_ entry: IndexedEntry) { self.put(entry) }
 
     func finishLoading() { self.index.refreshBasis() }
 
@@ -54,10 +57,18 @@ final class PartitionMemory: @unchecked Sendable {
         self.lock.readingIfFree { self.index.contains(id) } ?? true
     }
 
+    /// Notes that an entry was used. Never waits, so any thread may: while the writer has the lock, nothing is noted.
+    func touch(_ id: EntryID, at now: Timestamp) {
+        self.lock.readingIfFree { self.index.noteUse(id, at: now) }
+    }
+
     /// Scans for entries that may reach a similarity.
-    func scan(_ embedding: Embedding, threshold: Float, count: Int, at now: Timestamp) -> PartitionIndex.Candidates {
+    func scan(
+        _ embedding: Embedding, threshold: Float, count: Int, at now: Timestamp, filter: MetadataFilter?
+    ) -> PartitionIndex.Candidates {
         self.lock.reading {
-            self.index.candidates(for: embedding.values, threshold: threshold, count: count, now: now)
+            self.index.candidates(
+                for: embedding.values, threshold: threshold, count: count, now: now, filter: filter)
         }
     }
 
@@ -95,6 +106,12 @@ final class PartitionMemory: @unchecked Sendable {
         }
     }
 
+    /// Finds all entries that a filter takes, expired ones too.
+    func rows(takenBy filter: MetadataFilter) -> [Int64] { self.index.rows(takenBy: filter) }
+
+    /// - Parameter place: 0 to ``count`` − 1.
+    func occupant(_ place: Int) -> PartitionIndex.Occupant { self.index.occupant(place) }
+
     /// Waits until no scan is under way.
     func apply(_ changes: [IndexChange]) {
         self.lock.writing {
@@ -104,11 +121,16 @@ final class PartitionMemory: @unchecked Sendable {
 
     private func apply(_ change: IndexChange) {
         switch change {
-        case .put(let id, let row, let expiresAt, let vector):
-            self.index.put(id, row: row, expiresAt: expiresAt, vector: vector)
+        case .put(let entry): self.put(entry)
         case .remove(let id): self.index.remove(id)
         case .removeAll: self.index.removeAll()
         }
+    }
+
+    private func put(_ entry: IndexedEntry) {
+        self.index.put(
+            entry.id, row: entry.row, expiresAt: entry.expiresAt, usedAt: entry.usedAt, attributes: entry.attributes,
+            vector: entry.vector)
     }
 }
 

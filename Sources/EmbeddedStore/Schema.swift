@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CacheModel
+import FoundationEssentials
+import GRDB
+
 /// The tables of the file.
 ///
 /// Tenants, caches and partitions are found by their digests only; a tenant's and a cache's name are kept beside the
@@ -9,7 +13,7 @@ enum Schema {
     /// Tells the file from those of other programs ("SemC").
     static let applicationID: Int32 = 0x5365_6d43
     /// Of the tables below. A change of them must change it and bring the old ones up.
-    static let version: Int32 = 1
+    static let version: Int32 = 2
 
     static let statements = """
         CREATE TABLE caches (
@@ -18,11 +22,21 @@ enum Schema {
             tenant TEXT NOT NULL,
             name TEXT NOT NULL
         ) STRICT;
+        \(Self.partitionsAndEntries)
+        PRAGMA application_id = \(Self.applicationID);
+        PRAGMA user_version = \(Self.version);
+        """
+
+    /// `scheme` and `identity` are what `key` was made by; `identity` is NULL if it is not known. `quota_bytes` is what
+    /// the entry takes of its tenant's byte quota.
+    private static let partitionsAndEntries = """
         CREATE TABLE partitions (
             partition INTEGER PRIMARY KEY,
             cache INTEGER NOT NULL,
             key BLOB NOT NULL UNIQUE CHECK (length(key) = 32),
-            dimensions INTEGER NOT NULL
+            dimensions INTEGER NOT NULL,
+            scheme INTEGER NOT NULL,
+            identity BLOB CHECK (length(identity) = 32)
         ) STRICT;
         CREATE TABLE entries (
             row INTEGER PRIMARY KEY,
@@ -30,6 +44,7 @@ enum Schema {
             id BLOB NOT NULL CHECK (length(id) = 16),
             created_ms INTEGER NOT NULL,
             expires_ms INTEGER NOT NULL,
+            quota_bytes INTEGER NOT NULL,
             vector BLOB NOT NULL,
             content_type TEXT NOT NULL,
             attributes TEXT,
@@ -42,7 +57,46 @@ enum Schema {
         CREATE UNIQUE INDEX entries_by_id ON entries (id, partition);
         CREATE INDEX entries_by_partition ON entries (partition);
         CREATE INDEX entries_by_expiry ON entries (expires_ms);
-        PRAGMA application_id = \(Self.applicationID);
-        PRAGMA user_version = \(Self.version);
         """
+
+    /// Makes version 2 of version 1, which kept neither what a partition's key was made by nor what an entry takes of a
+    /// quota. The tables are written anew: a column at the end of a row would lie behind the pages of its response.
+    ///
+    /// Needs the function ``attributeBytes``. The lengths are those of ``CacheEntry/quotaBytes(dimensions:)``; a vector
+    /// takes four bytes a dimension there too.
+    static let fromVersion1 = """
+        DROP INDEX entries_by_id;
+        DROP INDEX entries_by_partition;
+        DROP INDEX entries_by_expiry;
+        ALTER TABLE partitions RENAME TO old_partitions;
+        ALTER TABLE entries RENAME TO old_entries;
+        \(Self.partitionsAndEntries)
+        INSERT INTO partitions (partition, cache, key, dimensions, scheme)
+            SELECT partition, cache, key, dimensions, 1 FROM old_partitions;
+        INSERT INTO entries
+            SELECT row, partition, id, created_ms, expires_ms,
+                length(response) + coalesce(length(CAST(prompt AS BLOB)), 0) + length(CAST(content_type AS BLOB))
+                    + attribute_bytes(row, attributes) + length(vector),
+                vector, content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, response
+            FROM old_entries ORDER BY row;
+        DROP TABLE old_entries;
+        DROP TABLE old_partitions;
+        PRAGMA user_version = 2;
+        """
+
+    /// What the attributes of a row take of a quota, bytes.
+    static let attributeBytes = DatabaseFunction("attribute_bytes", argumentCount: 2, pure: true) { values in
+        guard let text = Data.fromDatabaseValue(values[1]) else { return 0 }
+        do {
+            let bare = CacheEntry(
+                id: EntryID(high: 0, low: 0), prompt: nil, response: [], contentType: "",
+                attributes: try AttributesText.decode([UInt8](text)), usage: nil,
+                createdAt: Timestamp(milliseconds: 0), expiresAt: Timestamp(milliseconds: 0))
+            return bare.quotaBytes(dimensions: 0)
+        } catch {
+            let row = Int64.fromDatabaseValue(values[0]) ?? 0
+            throw DatabaseError(
+                resultCode: .SQLITE_CORRUPT, message: "row \(row) of its entries: its attributes cannot be read")
+        }
+    }
 }

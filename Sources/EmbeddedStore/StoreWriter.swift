@@ -18,7 +18,7 @@ final class StoreWriter: @unchecked Sendable {
     typealias Completion<Value> = @Sendable (Result<Value, VectorStoreError>) -> Void
 
     enum Change: Sendable {
-        case put(CacheEntry, Embedding, Partition, Completion<Bool>)
+        case put(CacheEntry, Embedding, Partition, StoreQuota, Completion<PutResult>)
         case remove(RemovalSelector, isDryRun: Bool, now: Timestamp, Completion<RemovalResult>)
         /// A step of removing what has expired; the next one goes to the end of the queue.
         case sweep(now: Timestamp, removed: Int, Completion<Int>)
@@ -26,15 +26,15 @@ final class StoreWriter: @unchecked Sendable {
         /// Whether it looks at memory, which must have followed all changes before.
         var needsMemory: Bool {
             switch self {
-            case .remove(.radius, _, _, _), .sweep: true
-            case .put, .remove: false
+            case .remove(.ids, _, _, _), .remove(.entry, _, _, _), .put: false
+            case .remove, .sweep: true
             }
         }
 
         /// Bytes that it holds while it waits, roughly.
         var bytes: Int {
             switch self {
-            case .put(let entry, let embedding, _, _): entry.approximateBytes + embedding.dimensions * 4
+            case .put(let entry, let embedding, _, _, _): entry.approximateBytes + embedding.dimensions * 4
             case .remove(.ids(let ids, _), _, _, _): ids.count * MemoryLayout<EntryID>.stride
             case .remove(.radius(let embedding, _, _), _, _, _): embedding.dimensions * 4
             case .remove, .sweep: 0
@@ -43,7 +43,7 @@ final class StoreWriter: @unchecked Sendable {
 
         func fail(_ error: VectorStoreError) {
             switch self {
-            case .put(_, _, _, let completion): completion(.failure(error))
+            case .put(_, _, _, _, let completion): completion(.failure(error))
             case .remove(_, _, _, let completion): completion(.failure(error))
             case .sweep(_, _, let completion): completion(.failure(error))
             }
@@ -119,15 +119,18 @@ final class StoreWriter: @unchecked Sendable {
             self.postponed = []
             while let first = changes.first {
                 let together = first.needsMemory ? changes.prefix(1) : changes.prefix { !$0.needsMemory }
-                changes = changes.dropFirst(together.count)
-                self.write(together)
+                changes = changes.dropFirst(self.write(together))
             }
         }
         for case .sweep(_, let removed, let completion) in self.postponed { completion(.success(removed)) }
         self.shutDown()
     }
 
-    private func write(_ changes: ArraySlice<Change>) {
+    /// Writes changes in one transaction, up to the first that must wait until memory has followed those before it.
+    ///
+    /// - Parameter changes: Not empty.
+    /// - Returns: How many it has answered, with success or not; at least one.
+    private func write(_ changes: ArraySlice<Change>) -> Int {
         var draft = Draft(now: self.clock())
         var answers: [() -> Void] = []
         answers.reserveCapacity(changes.count)
@@ -135,7 +138,12 @@ final class StoreWriter: @unchecked Sendable {
             try self.file.pool.writeWithoutTransaction { database in
                 try database.beginTransaction(.immediate)
                 do {
-                    for change in changes { answers.append(try self.apply(change, in: database, &draft)) }
+                    for change in changes {
+                        guard let answer = try self.apply(change, isFirst: answers.isEmpty, in: database, &draft) else {
+                            break
+                        }
+                        answers.append(answer)
+                    }
                     try self.tables.catalogue.gate.writing {
                         try database.commit()
                         self.tables.follow(draft)
@@ -150,23 +158,33 @@ final class StoreWriter: @unchecked Sendable {
             let fault = VectorStoreError(error, while: "write to", path: self.file.path)
             self.logger.error("store: \(changes.count) changes failed", metadata: ["reason": "\(fault.message)"])
             for change in changes { change.fail(fault) }
-            return
+            return changes.count
         }
         for answer in answers { answer() }
         self.tables.tend(draft)
+        return answers.count
     }
 
     /// Applies a change to the file and notes in the draft what memory must do.
     ///
-    /// - Returns: What tells the caller, once the change is committed.
+    /// - Parameter isFirst: Whether memory has followed all changes before.
+    /// - Returns: What tells the caller, once the change is committed; `nil` if memory must follow before it.
     /// - Throws: What makes the whole transaction void. A fault of this change alone is in the answer instead.
-    private func apply(_ change: Change, in database: Database, _ draft: inout Draft) throws -> () -> Void {
+    private func apply(
+        _ change: Change, isFirst: Bool, in database: Database, _ draft: inout Draft
+    ) throws -> (() -> Void)? {
         switch change {
-        case .put(let entry, let embedding, let partition, let completion):
-            let result = try self.alone {
-                try self.tables.put(entry, embedding, in: partition, database, &draft)
+        case .put(let entry, let embedding, let partition, let quota, let completion):
+            do {
+                let result = try self.alone {
+                    try self.tables.put(entry, embedding, in: partition, quota: quota, database, &draft)
+                }
+                return { completion(result) }
+            } catch is MemoryLags {
+                if !isFirst { return nil }
+                let path = self.file.path
+                return { completion(.failure(.damaged(path, "memory has entries of a tenant that it does not have"))) }
             }
-            return { completion(result) }
         case .remove(let selector, let isDryRun, let now, let completion):
             var removal = Removal(isDryRun: isDryRun, now: now)
             let result = try self.alone {

@@ -28,12 +28,32 @@ extension WriterTables {
         case .radius(let embedding, let similarity, let partition):
             guard let home = self.partition(partition.key, draft) else { return }
             try home.check(embedding)
-            for row in try home.rows(within: similarity, of: embedding, database) {
-                guard let stored = try EntryRows.stored(row: row, in: database) else { continue }
-                try self.remove(stored, of: home, &removal, database, &draft)
+            let rows = try home.rows(within: similarity, of: embedding, database)
+            try self.remove(rows, of: home, &removal, database, &draft)
+        case .filter(let filter, let cache):
+            for home in self.partitions(of: cache.tenant) where home.cache.key == cache.key {
+                try self.remove(home.rows(takenBy: filter), of: home, &removal, database, &draft)
             }
         case .cache(let cache):
-            for home in self.partitions(of: cache, draft) { try self.removeAll(of: home, &removal, database, &draft) }
+            for home in self.partitions(of: cache.tenant) where home.cache.key == cache.key {
+                try self.removeAll(of: home, &removal, database, &draft)
+            }
+        case .tenant(let tenant):
+            for home in self.partitions(of: tenant) { try self.removeAll(of: home, &removal, database, &draft) }
+        }
+    }
+
+    /// Those that memory has; it must have followed all changes before.
+    private func partitions(of tenant: TenantScope) -> [PartitionMemory] {
+        self.catalogue.tenant(tenant)?.allPartitions ?? []
+    }
+
+    private func remove(
+        _ rows: [Int64], of home: PartitionMemory, _ removal: inout Removal, _ database: Database, _ draft: inout Draft
+    ) throws {
+        for row in rows {
+            guard let stored = try EntryRows.stored(row: row, in: database) else { continue }
+            try self.remove(stored, of: home, &removal, database, &draft)
         }
     }
 
@@ -50,17 +70,17 @@ extension WriterTables {
     private func removeAll(
         of partition: PartitionMemory, _ removal: inout Removal, _ database: Database, _ draft: inout Draft
     ) throws {
-        let sizes = try EntryRows.sizes(of: partition.number, at: removal.now, in: database)
-        if sizes.entries == 0 { return }
+        let (all, live) = try EntryRows.sizes(of: partition.number, at: removal.now, in: database)
+        if all.entries == 0 { return }
         let sample =
             try !removal.isSampling
             ? []
             : EntryRows.sample(
                 of: partition.number, at: removal.now, limit: Limits.maximumSampleIDs, in: database)
-        removal.count(sizes.live, sample: sample)
+        removal.count(live, sample: sample)
         if removal.isDryRun { return }
         try EntryRows.deleteAll(of: partition.number, in: database)
-        draft.note(.removeAll, of: partition, entries: -sizes.entries, responseBytes: -sizes.responseBytes)
+        draft.note(.removeAll, of: partition, -all)
     }
 
     // MARK: Sweeping

@@ -29,20 +29,33 @@ struct WriterTables {
 
     // MARK: Storing
 
-    /// - Returns: Whether there was a live entry with the id.
+    /// - Throws: ``MemoryLags``, with nothing of the entry done, if there is no room for it before memory has followed.
     mutating func put(
-        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, _ database: Database, _ draft: inout Draft
-    ) throws -> Bool {
+        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, quota: StoreQuota, _ database: Database,
+        _ draft: inout Draft
+    ) throws -> PutResult {
+        let quotaBytes = entry.quotaBytes(dimensions: embedding.dimensions)
+        if let limit = quota.bytes, quotaBytes > limit {
+            throw VectorStoreError(.overQuota, "the entry takes \(quotaBytes) bytes, its tenant may have \(limit)")
+        }
         let home = try self.partition(for: partition, dimensions: embedding.dimensions, database, &draft)
         try home.check(embedding)
         let old = try EntryRows.stored(entry.id, partition: home.number, in: database)
+        let growth =
+            StoredSizes(entries: 1, responseBytes: entry.response.count, quotaBytes: quotaBytes)
+            - (old?.sizes ?? .none)
+        let victims = try self.victims(
+            of: home.cache.tenant, for: growth, quota: quota, sparing: old?.row, database, draft)
+        let evicted = try victims.map { try self.evict($0, database, &draft) }
         let row = self.nextRow
         self.nextRow += 1
-        try EntryRows.replace(entry, embedding: embedding, row: row, partition: home.number, in: database)
-        draft.note(
-            .put(entry.id, row: row, expiresAt: entry.expiresAt, embedding.values), of: home,
-            entries: old == nil ? 1 : 0, responseBytes: entry.response.count - (old?.responseBytes ?? 0))
-        return old.map { $0.expiresAt > draft.now } ?? false
+        try EntryRows.replace(
+            entry, embedding: embedding, quotaBytes: quotaBytes, row: row, partition: home.number, in: database)
+        let indexed = IndexedEntry(
+            id: entry.id, row: row, expiresAt: entry.expiresAt, usedAt: draft.now,
+            attributes: AttributesText.canonical(entry.attributes), vector: embedding.values)
+        draft.note(.put(indexed), of: home, growth)
+        return PutResult(isReplacement: old.map { $0.expiresAt > draft.now } ?? false, evicted: evicted)
     }
 
     private mutating func partition(
@@ -50,12 +63,18 @@ struct WriterTables {
     ) throws -> PartitionMemory {
         if let known = self.partition(partition.key, draft) { return known }
         let cache = try self.cache(for: partition.cache, database, &draft)
+        let origin = PartitionOrigin(scheme: Int64(Fingerprint.schemeVersion), identity: partition.identity)
         let new = PartitionMemory(
-            number: self.nextPartition, key: partition.key, cache: cache, dimensions: dimensions)
+            number: self.nextPartition, key: partition.key, cache: cache, origin: origin, dimensions: dimensions)
         self.nextPartition += 1
         try database.cachedStatement(
-            sql: "INSERT INTO partitions (partition, cache, key, dimensions) VALUES (?, ?, ?, ?)"
-        ).execute(arguments: [new.number, cache.number, EntryRows.data(new.key), dimensions])
+            sql: """
+                INSERT INTO partitions (partition, cache, key, dimensions, scheme, identity) VALUES (?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            new.number, cache.number, EntryRows.data(new.key), dimensions, origin.scheme,
+            EntryRows.data(partition.identity),
+        ])
         draft.add(new)
         return new
     }
@@ -65,12 +84,13 @@ struct WriterTables {
     ) throws -> CacheMemory {
         if let known = draft.newCaches[scope.key] ?? self.caches[scope.key] { return known }
         let new = CacheMemory(
-            number: self.nextCache, key: scope.key, tenant: scope.tenant.tenant.name, name: scope.name)
+            number: self.nextCache, key: scope.key, tenant: self.catalogue.makeTenant(scope.tenant.tenant),
+            name: scope.name)
         self.nextCache += 1
         try database.cachedStatement(
             sql: "INSERT INTO caches (cache, key, tenant, name) VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT))"
         ).execute(arguments: [
-            new.number, EntryRows.data(new.key), Data(new.tenant.utf8), Data(new.name.utf8),
+            new.number, EntryRows.data(new.key), Data(new.tenant.name.utf8), Data(new.name.utf8),
         ])
         draft.newCaches[new.key] = new
         return new
@@ -86,11 +106,6 @@ struct WriterTables {
         draft.newPartitionsByNumber[number] ?? self.partitions[number]
     }
 
-    func partitions(of cache: CacheScope, _ draft: Draft) -> [PartitionMemory] {
-        self.partitions.values.filter { $0.cache.key == cache.key }
-            + draft.newPartitions.values.filter { $0.cache.key == cache.key }
-    }
-
     // MARK: Memory
 
     /// Lets memory follow what was committed.
@@ -99,7 +114,10 @@ struct WriterTables {
         for changes in draft.changes.values {
             changes.partition.apply(changes.changes)
             self.catalogue.count(bytes: changes.partition.growth())
-            changes.partition.cache.count(entries: changes.entries, responseBytes: changes.responseBytes)
+            let cache = changes.partition.cache
+            cache.count(changes.sizes, of: changes.partition.origin)
+            cache.tenant.count(changes.sizes)
+            cache.tenant.weigh(changes.partition)
         }
         // After the changes, so that a new partition is not seen before its entries.
         for (number, partition) in draft.newPartitionsByNumber {

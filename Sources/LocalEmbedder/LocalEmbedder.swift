@@ -8,6 +8,8 @@ package import CacheModel
 package final class LocalEmbedder: Embedder {
     package let identity: EmbeddingIdentity
     package let concurrency: Int
+    /// One text keeps a core busy by itself; in a batch it would only wait for the others.
+    package let batchLimit = 1
     private let tokenizer: WordPieceTokenizer
     private let encoder: MiniLMEncoder
     private let threads: WorkerThreads

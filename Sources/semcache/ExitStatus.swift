@@ -45,11 +45,15 @@ struct CommandFault: Error, Equatable {
     let code: String
     let text: String
     let field: String?
+    let retryAfter: Duration?
 
-    init(_ text: String, code: String = "invalid_argument", field: String? = nil) {
+    init(
+        _ text: String, code: String = "invalid_argument", field: String? = nil, retryAfter: Duration? = nil
+    ) {
         self.code = code
         self.text = text
         self.field = field
+        self.retryAfter = retryAfter
     }
 
     init?(_ error: any Error) {
@@ -57,7 +61,9 @@ struct CommandFault: Error, Equatable {
         case let fault as CommandFault:
             self = fault
         case let error as CacheClientError:
-            self.init(Self.text(of: error), code: Self.name(of: error.code), field: error.field)
+            self.init(
+                Self.text(of: error), code: Self.name(of: error.code), field: error.field,
+                retryAfter: error.retryAfter)
         default:
             return nil
         }
@@ -66,8 +72,15 @@ struct CommandFault: Error, Equatable {
     private static func text(of error: CacheClientError) -> String {
         // A server's words are printed to a terminal.
         let message = Output.printable(error.message)
-        guard error.origin == .connection, error.code == .unavailable else { return message }
-        return "\(message). Start a server with ./deploy/run, or name another with --server or SEMCACHED_SERVER"
+        if let retryAfter = error.retryAfter { return "\(message); try again in \(DurationText.wait(retryAfter))" }
+        switch (error.origin, error.code) {
+        case (.connection, .unavailable):
+            return "\(message). Start a server with ./deploy/run, or name another with --server or SEMCACHED_SERVER"
+        case (.server, .unauthenticated):
+            return "\(message). Name a credential with --api-key-file or --token-file"
+        default:
+            return message
+        }
     }
 
     static func name(of code: CacheClientError.Code) -> String {
@@ -88,17 +101,27 @@ struct CommandFault: Error, Equatable {
     }
 }
 
-private struct ErrorObject: Encodable {
+struct ErrorObject: Encodable {
     struct Content: Encodable {
         let code: String
         let message: String
         let field: String?
+        let retryAfterMilliseconds: Int64?
+
+        enum CodingKeys: String, CodingKey {
+            case code
+            case message
+            case field
+            case retryAfterMilliseconds = "retry_after_ms"
+        }
     }
 
     let error: Content
 
     init(_ fault: CommandFault) {
-        self.error = Content(code: fault.code, message: fault.text, field: fault.field)
+        self.error = Content(
+            code: fault.code, message: fault.text, field: fault.field,
+            retryAfterMilliseconds: fault.retryAfter?.wholeMilliseconds)
     }
 }
 

@@ -15,13 +15,14 @@ struct Semcache: AsyncParsableCommand {
         commandName: "semcache",
         abstract: "Looks up, stores and removes answers in a semcached server.",
         discussion: """
-            The server is named by --server or SEMCACHED_SERVER; 127.0.0.1:7070 if neither is given.
-            Exit codes: 0 done (for lookup: hit), 1 miss (lookup only), 2 error.
+            The server is named by --server or SEMCACHED_SERVER; 127.0.0.1:7070 if neither is given. A server with
+            credentials is shown the one of --api-key-file, --token-file, SEMCACHED_API_KEY or SEMCACHED_TOKEN.
+            Exit codes: 0 done (for lookup: hit), 1 miss or bypass (lookup only), 2 error.
             """,
         version: versionText,
         subcommands: [
             LookupCommand.self, StoreCommand.self, InvalidateCommand.self, ImportCommand.self, StatsCommand.self,
-            PingCommand.self,
+            PingCommand.self, KeysCommand.self,
         ])
 
     static func main() async {

@@ -10,6 +10,7 @@ import LocalEmbedder
 import Logging
 import NIOPosix
 import ServiceLifecycle
+import TokenVerification
 import UnixSignals
 
 /// Puts the parts together.
@@ -17,30 +18,33 @@ enum Composition {
     /// Checks what can be wrong with the settings outside of them.
     static func check(_ settings: Settings) throws {
         _ = try ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel)
+        _ = try Self.credentials(settings.tenants, logger: Logger(label: "semcached"))
     }
 
     /// Runs the service until SIGTERM or SIGINT.
-    static func run(_ settings: Settings) async throws {
+    ///
+    /// - Parameter read: Reads the settings again, for SIGHUP.
+    static func run(_ settings: Settings, reading read: @escaping @Sendable () throws -> Settings) async throws {
         let logger = Logger(label: "semcached")
-        let embedder = try LocalEmbedder(
-            files: ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel),
-            precision: settings.precision, threads: settings.embedderThreads)
-        logger.info(
-            "embedder ready",
-            metadata: ["embedder.identity": "\(embedder.identity)", "embedder.path": "\(embedder.instructionSet)"])
-        try Self.createFolder(of: settings.storePath)
-        let store = try EmbeddedStore(path: settings.storePath, logger: logger, clock: Self.wallClock)
+        let store = try Self.openStore(settings, logger)
         let engine = CacheEngine(
-            store: store, pool: EmbeddingPool(embedder: embedder),
-            memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) }, policy: settings.policy,
-            logger: logger, clock: Self.wallClock)
+            store: store, pool: EmbeddingPool(embedder: try Self.loadEmbedder(settings, logger)),
+            memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) },
+            directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
+        let credentials =
+            settings.tenants.hasCredentials
+            ? CredentialAuthenticator(try Self.credentials(settings.tenants, logger: logger)) : nil
         let server = CacheServer(
-            configuration: .init(host: settings.host, port: settings.port), dispatcher: Dispatcher(engine: engine),
-            authenticator: SingleTenant(), group: MultiThreadedEventLoopGroup(numberOfThreads: settings.threads),
-            logger: logger)
+            configuration: .init(host: settings.host, port: settings.port),
+            dispatcher: Dispatcher(engine: engine, tellsProcess: credentials == nil),
+            authenticator: credentials ?? SingleTenant() as any Authenticator,
+            group: MultiThreadedEventLoopGroup(numberOfThreads: settings.threads), logger: logger)
+        let reloader = Reloader(
+            engine: engine, server: server, credentials: credentials, started: settings, read: read, logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: Sweeper(store: store, interval: settings.sweepInterval, logger: logger)),
+                .init(service: reloader),
                 .init(service: Listener(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
             ],
             gracefulShutdownSignals: [.sigterm, .sigint],
@@ -52,6 +56,34 @@ enum Composition {
         try await ServiceGroup(configuration: configuration).run()
         await store.close()
         logger.info("stopped")
+    }
+
+    private static func loadEmbedder(_ settings: Settings, _ logger: Logger) throws -> LocalEmbedder {
+        let embedder = try LocalEmbedder(
+            files: ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel),
+            precision: settings.precision, threads: settings.embedderThreads)
+        logger.info(
+            "embedder ready",
+            metadata: ["embedder.identity": "\(embedder.identity)", "embedder.path": "\(embedder.instructionSet)"])
+        return embedder
+    }
+
+    private static func openStore(_ settings: Settings, _ logger: Logger) throws -> EmbeddedStore {
+        try Self.createFolder(of: settings.storePath)
+        return try EmbeddedStore(path: settings.storePath, logger: logger, clock: Self.wallClock)
+    }
+
+    /// What lets peers in. Reads the file of token keys, if there is one.
+    ///
+    /// - Parameter previous: Its keys stay in force if those of the same URL cannot be fetched again.
+    static func credentials(
+        _ settings: TenantSettings, succeeding previous: JSONWebTokenVerifier? = nil, logger: Logger
+    ) throws -> CredentialAuthenticator.Configuration {
+        var verifier: JSONWebTokenVerifier?
+        if let tokens = settings.tokens {
+            verifier = try JSONWebTokenVerifier(tokens, succeeding: previous, logger: logger)
+        }
+        return CredentialAuthenticator.Configuration(keys: settings.keys, tokens: verifier)
     }
 
     static let wallClock: @Sendable () -> Timestamp = {

@@ -42,10 +42,9 @@ struct Semcached: AsyncParsableCommand {
 
     func run() async throws {
         let settings: Settings
+        let read = self.reader()
         do {
-            let source = try await SettingsSource(
-                arguments: try self.arguments(), environment: ProcessInfo.processInfo.environment, file: self.config)
-            settings = try Settings(source)
+            settings = try read()
             if self.checkConfig {
                 try Composition.check(settings)
                 print("the configuration is right")
@@ -60,9 +59,20 @@ struct Semcached: AsyncParsableCommand {
             return handler
         }
         do {
-            try await Composition.run(settings)
+            try await Composition.run(settings, reading: read)
         } catch {
             throw Self.failure(error)
+        }
+    }
+
+    /// Reads the settings as this command line has them.
+    private func reader() -> @Sendable () throws -> Settings {
+        let command = self
+        return {
+            try Settings(
+                SettingsSource(
+                    arguments: try command.arguments(), environment: ProcessInfo.processInfo.environment,
+                    file: command.config))
         }
     }
 

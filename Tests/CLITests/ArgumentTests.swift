@@ -69,11 +69,13 @@ struct CommandArgumentTests {
     @Test func `a lookup takes all of its options`() throws {
         let command = try self.parse(
             LookupCommand.self, "lookup", "a question", "--cache", "support", "--vary", "model=small", "--vary", "t=0",
-            "--distance", "0.25", "--top-k", "3", "--max-age", "1h", "--mode", "semantic", "--server", "[::1]:1",
+            "--filter", "lang == \"de\"", "--distance", "0.25", "--top-k", "3", "--max-age", "1h", "--mode", "semantic",
+            "--server", "[::1]:1",
             "--timeout", "2s", "--json")
         #expect(command.prompt == "a question")
         #expect(command.cache.cache == "support")
         #expect(try command.vary.parts() == ["model": "small", "t": "0"])
+        #expect(command.filter == "lang == \"de\"")
         #expect(command.maxAge?.duration == .seconds(3600))
         #expect(command.mode.mode == .semantic)
         #expect(command.topK == 3)
@@ -92,7 +94,19 @@ struct CommandArgumentTests {
         ["lookup", "q", "--threshold", "nan"], ["lookup", "q", "--distance", "3"], ["lookup", "q", "--mode", "fuzzy"],
         ["lookup", "q", "--vary", "a=1", "--vary", "a=2"], ["lookup", "q", "--vary", "a"],
         ["lookup", "q", "--max-age", "x"],
-        ["store", "q"], ["store", "q", "r", "--response-file", "f"], ["store", "-", "-"],
+        ["lookup", "q", "--message", "user=q"], ["lookup", "--message", "q"], ["lookup", "--message", "=q"],
+        ["lookup", "--message", "user=q", "--messages", "f"], ["lookup", "q", "--api-key", "smc_x"],
+        ["lookup", "q", "--token", "x"], ["lookup", "q", "--api-key-file", "a", "--token-file", "b"],
+        ["store", "q"], ["store", "q", "r", "--response-file", "f"], ["store", "-", "-"], ["store"],
+        ["store", "q", "r", "x"], ["store", "q", "r", "--message", "user=q"], ["store", "--message", "user=q"],
+        ["store", "r", "--message", "user=q", "--response-file", "f"], ["store", "--messages", "-", "-"],
+        ["store", "--messages", "-", "--response-file", "-"], ["store", "--message", "user=q", "--messages", "f", "r"],
+        ["invalidate", "--filter", "a", "--tag", "b"], ["invalidate", "--all", "--filter", "a"],
+        ["invalidate", "--whole-tenant"], ["invalidate", "--confirm", "acme"],
+        ["invalidate", "--all", "--confirm", "a"],
+        ["invalidate", "--whole-tenant", "--confirm", "acme", "--cache", "c"],
+        ["invalidate", "--whole-tenant", "--confirm", "acme", "--all"],
+        ["invalidate", "--filter", "a", "--vary", "a=b"], ["invalidate", "--tag", "a", "--vary", "a=b"],
         ["store", "-", "--response-file", "-"], ["store", "q", "r", "--ttl", "0"],
         ["store", "q", "r", "--attribute", "a"],
         ["store", "q", "r", "--attribute", "a=1", "--attribute", "a=2"], ["invalidate"],
@@ -114,10 +128,14 @@ struct CommandArgumentTests {
             self.parse(InvalidateCommand.self, "invalidate", "--prompt", "q", "--vary", "a=b"),
             self.parse(InvalidateCommand.self, "invalidate", "--similar", "q", "--distance", "0.25", "--dry-run"),
             self.parse(InvalidateCommand.self, "invalidate", "--all"),
+            self.parse(InvalidateCommand.self, "invalidate", "--filter", "not draft", "--cache", "c"),
+            self.parse(InvalidateCommand.self, "invalidate", "--tag", "a", "--tag", "b"),
+            self.parse(InvalidateCommand.self, "invalidate", "--whole-tenant", "--confirm", "acme"),
         ].map { try $0.target() }
         let entry = try #require(CacheEntryID(id))
         let expected: [InvalidationTarget] = [
             .entries([entry, entry]), .prompt("q", vary: ["a": "b"]), .similar(to: "q", similarity: 0.75), .wholeCache,
+            .filter("not draft"), .tags(["a", "b"]), .wholeTenant(confirming: "acme"),
         ]
         #expect(targets == expected)
     }
@@ -135,6 +153,29 @@ struct CommandFaultTests {
         let fault = try #require(CommandFault(error))
         #expect(fault.code == "unavailable")
         #expect(fault.text.hasPrefix("cannot connect to a:1: Connection refused. Start a server with ./deploy/run"))
+    }
+
+    @Test func `an error that passes says when to try again`() throws {
+        let error = CacheClientError(
+            .resourceExhausted, "too many requests", origin: .server, retryAfter: .milliseconds(250))
+        let fault = try #require(CommandFault(error))
+        #expect(fault.text == "too many requests; try again in 250 ms")
+        #expect(fault.retryAfter == .milliseconds(250))
+    }
+
+    @Test(
+        arguments: [
+            (.zero, "1 ms"), (.milliseconds(9999), "9,999 ms"), (.milliseconds(10_001), "11s"),
+            (.seconds(90), "1m 30s"), (.milliseconds(Int64.max), "106751991167d 7h"),
+            (.milliseconds(Int64.min), "1 ms"),
+        ] as [(Duration, String)])
+    func `a time to wait is never shorter than it is`(duration: Duration, text: String) {
+        #expect(DurationText.wait(duration) == text)
+    }
+
+    @Test func `a server that wants a credential says how to name one`() throws {
+        let fault = try #require(CommandFault(CacheClientError(.unauthenticated, "who are you", origin: .server)))
+        #expect(fault.text == "who are you. Name a credential with --api-key-file or --token-file")
     }
 
     @Test func `what a server says cannot control the terminal`() throws {

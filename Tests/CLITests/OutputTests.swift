@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CacheClient
 import Testing
 
+@testable import CacheClient
 @testable import semcache
 
 struct TextTableTests {
@@ -54,5 +54,32 @@ struct JSONTextTests {
     @Test func `every type of attribute comes back from its JSON`() throws {
         let values: [CacheAttribute] = ["a \"b\"", 1.5, 3, true, ["x", "y"], .strings([])]
         for value in values { #expect(JSONText.attribute(JSONText.line(JSONAttribute(value))) == value) }
+    }
+}
+
+struct AnswerOutputTests {
+    @Test func `a bypass says how long the chat is and how long it may be`() {
+        let bypass = CacheBypass(messages: 1, maximumMessages: 0)
+        #expect(
+            Explanation.line(bypass)
+                == "bypass: the chat has 1 message that counts, the cache keeps chats of at most 0")
+        let object = JSONText.line(AnswerObject(.bypass(bypass), elapsed: .milliseconds(2)))
+        #expect(
+            object == #"{"bypass":{"maximum_messages":0,"messages":1},"elapsed_ms":2,"matches":[],"outcome":"bypass"}"#)
+    }
+
+    @Test func `a miss because of the filter says so`() {
+        let miss = CacheMiss(reason: .filtered, nearest: nil, similarityThreshold: 0.85)
+        #expect(
+            Explanation.line(miss)
+                == "miss: what is stored is similar enough, but --filter does not take it; threshold 0.8500")
+        let object = JSONText.line(AnswerObject(.miss(miss), elapsed: .milliseconds(2)))
+        #expect(object.contains(#""reason":"filtered""#) && !object.contains("bypass"))
+    }
+
+    @Test func `an error's object says when to try again`() {
+        let fault = CommandFault("full", code: "resource_exhausted", retryAfter: .milliseconds(250))
+        let expected = #"{"error":{"code":"resource_exhausted","message":"full","retry_after_ms":250}}"#
+        #expect(JSONText.line(ErrorObject(fault)) == expected)
     }
 }

@@ -98,6 +98,25 @@ struct ClientSessionStateMachineTests {
         #expect(end == "failed [2 internal, 1 internal]")
     }
 
+    @Test func `a refused credential fails all that wait, and nothing is tried again until somebody calls`() {
+        let unauthenticated = ConnectionFault.refused(CacheClientError(.unauthenticated, "no", origin: .server))
+        for waits in [false, true] {
+            var machine = makeMachine(waits: waits)
+            _ = machine.submit(pending(1), at: start)
+            _ = machine.submit(pending(2), at: start)
+            let end = summary(machine.connectionEnded(unauthenticated, calls: [], at: start, jitter: 1))
+            let due = machine.nextDeadline
+            let later = machine.timerFired(at: start + .seconds(100))
+            let next = summary(machine.submit(pending(3, after: .seconds(200)), at: start + .seconds(100)))
+            let again = summary(machine.connectionEnded(unauthenticated, calls: [], at: start, jitter: 1))
+            #expect(end == "failed [1 unauthenticated, 2 unauthenticated]")
+            #expect(due == nil)
+            #expect(!later.connect)
+            #expect(next == "connect")
+            #expect(again == "failed [3 unauthenticated]")
+        }
+    }
+
     @Test func `a lost connection is made again at once and its calls go first`() {
         var machine = makeMachine()
         _ = machine.submit(pending(1), at: start)

@@ -43,12 +43,13 @@ struct OperationsTests {
                 at: Timestamp(milliseconds: 3500)))
         let (request, answer) = try await self.exchange(.success(.lookup(outcome))) { client in
             try await client.lookup(
-                "  a  question ", in: "support", vary: ["model": "small"], similarityThreshold: 0.75, topK: 3,
-                maximumAge: .seconds(60), mode: .semantic, embedding: [1, 0])
+                "  a  question ", in: "support", vary: ["model": "small"], filter: "not draft",
+                similarityThreshold: 0.75, topK: 3, maximumAge: .seconds(60), mode: .semantic, embedding: [1, 0])
         }
         let expected = LookupRequest(
-            cache: "support", prompt: try CanonicalPrompt("a question"),
-            vary: [VaryPart(name: "model", value: "small")], similarityThreshold: 0.75, topK: 3,
+            cache: "support", prompt: .text(try CanonicalPrompt("a question")),
+            vary: [VaryPart(name: "model", value: "small")], filter: try MetadataFilter("not draft"),
+            similarityThreshold: 0.75, topK: 3,
             maximumAge: .seconds(60), mode: .semantic, embedding: [1, 0])
         #expect(request == .lookup(expected))
         let hit = try #require(try answer.get().hit)
@@ -77,6 +78,90 @@ struct OperationsTests {
         #expect(miss.similarityThreshold == 0.85)
     }
 
+    @Test func `a miss because of the filter and a bypass say so`() async throws {
+        let filtered = LookupOutcome.miss(LookupMiss(reason: .filtered, similarityThreshold: 0.85))
+        let (_, miss) = try await self.exchange(.success(.lookup(filtered))) { try await $0.lookup("q") }
+        guard case .miss(let miss) = try miss.get() else { throw Unexpected("no miss") }
+        #expect(miss.reason == .filtered)
+        let bypass = LookupOutcome.bypass(LookupBypass(messages: 9, limit: 8))
+        let (_, answer) = try await self.exchange(.success(.lookup(bypass))) { try await $0.lookup("q") }
+        guard case .bypass(let found) = try answer.get() else { throw Unexpected("no bypass") }
+        #expect(found.messages == 9 && found.maximumMessages == 8)
+    }
+
+    @Test func `a chat is sent as it is`() async throws {
+        let chat = [
+            CacheChatMessage(role: "system", content: " Be brief. "), CacheChatMessage(role: "user", content: "q\n"),
+        ]
+        let sent = Prompt.chat([
+            ChatMessage(role: "system", content: " Be brief. "), ChatMessage(role: "user", content: "q\n"),
+        ])
+        let miss = LookupOutcome.miss(LookupMiss(reason: .noEntry, similarityThreshold: 0.85))
+        let (lookup, _) = try await self.exchange(.success(.lookup(miss))) { try await $0.lookup(chat, in: "c") }
+        #expect(lookup == .lookup(LookupRequest(cache: "c", prompt: sent)))
+        let stored = StoreOutcome(id: Self.id, expiresAt: Timestamp(milliseconds: 5), isReplacement: false)
+        let (store, _) = try await self.exchange(.success(.store(stored))) { client in
+            try await client.store("r", for: chat, in: "c")
+        }
+        #expect(store == .store(StoreRequest(cache: "c", prompt: sent, response: Array("r".utf8))))
+    }
+
+    private static let chat = [CacheChatMessage(role: "user", content: "q")]
+
+    static let targets: [(target: InvalidationTarget, cache: String?, expected: InvalidateRequest)] = [
+        (
+            .chat(chat, vary: ["v": "1"]), nil,
+            InvalidateRequest(
+                cache: "default",
+                selector: .exactPrompt(
+                    .chat([ChatMessage(role: "user", content: "q")]), vary: [VaryPart(name: "v", value: "1")]))
+        ),
+        (
+            .similarChat(to: chat, similarity: 0.5), "c",
+            InvalidateRequest(
+                cache: "c",
+                selector: .semanticRadius(
+                    .chat([ChatMessage(role: "user", content: "q")]), vary: [], similarity: 0.5, embedding: nil))
+        ),
+        (
+            .filter(" not  draft"), "c",
+            InvalidateRequest(cache: "c", selector: .filter(try! MetadataFilter("not draft")))
+        ),
+        (.tags(["a", "b"]), "c", InvalidateRequest(cache: "c", selector: .tags(["a", "b"]))),
+        (.wholeCache, nil, InvalidateRequest(cache: "default", selector: .wholeCache)),
+        (
+            .wholeTenant(confirming: "acme"), nil,
+            InvalidateRequest(cache: "", selector: .wholeTenant(confirmation: "acme"))
+        ),
+    ]
+
+    @Test(arguments: targets.indices)
+    func `a target is sent as what it says`(index: Int) async throws {
+        let (target, cache, expected) = Self.targets[index]
+        let outcome = InvalidateOutcome(count: 0, sample: [], isDryRun: false)
+        let (request, _) = try await self.exchange(.success(.invalidate(outcome))) { client in
+            try await client.invalidate(target, in: cache)
+        }
+        #expect(request == .invalidate(expected))
+    }
+
+    @Test func `statistics have the tenant and what is new of a cache`() async throws {
+        var statistics = ServiceStatistics()
+        statistics.tenant.entries = 3
+        statistics.tenant.maximumEntries = 10
+        statistics.tenant.refusedByRate = 7
+        statistics.caches = [CacheStatistics(cache: "c")]
+        statistics.caches[0].missesFiltered = 2
+        statistics.caches[0].bypasses = 5
+        statistics.caches[0].evictedEntries = 4
+        let (_, answer) = try await self.exchange(.success(.stats(statistics))) { try await $0.statistics() }
+        let found = try answer.get()
+        #expect(found.tenant.entries == 3 && found.tenant.refusedByRate == 7)
+        #expect(found.tenant.maximumEntries == 10 && found.tenant.maximumBytes == nil)
+        let cache = try #require(found.caches.first)
+        #expect(cache.missesFiltered == 2 && cache.misses == 2 && cache.bypasses == 5 && cache.evictedEntries == 4)
+    }
+
     @Test func `a store sends the entry whole`() async throws {
         let outcome = StoreOutcome(id: Self.id, expiresAt: Timestamp(milliseconds: 5), isReplacement: true)
         let (request, receipt) = try await self.exchange(.success(.store(outcome))) { client in
@@ -98,16 +183,17 @@ struct OperationsTests {
             try await client.invalidate(.similar(to: "q", similarity: 0.5), in: "c", isDryRun: true)
         }
         let selector = InvalidateRequest.Selector.semanticRadius(
-            try CanonicalPrompt("q"), vary: [], similarity: 0.5, embedding: nil)
+            .text(try CanonicalPrompt("q")), vary: [], similarity: 0.5, embedding: nil)
         #expect(request == .invalidate(InvalidateRequest(cache: "c", selector: selector, isDryRun: true)))
         #expect(try receipt.get().count == 7)
         #expect(try receipt.get().sample.map { $0.description } == [Self.id.description])
     }
 
     @Test func `an error of the server comes with its code, message and field`() async throws {
-        let error = CacheError(.notFound, "no such cache", field: "cache")
+        let error = CacheError(.notFound, "no such cache", field: "cache", retryAfter: .milliseconds(250))
         let (_, answer) = try await self.exchange(.failure(error)) { try await $0.lookup("q", in: "c") }
-        let expected = CacheClientError(.notFound, "no such cache", field: "cache", origin: .server)
+        let expected = CacheClientError(
+            .notFound, "no such cache", field: "cache", origin: .server, retryAfter: .milliseconds(250))
         #expect(throws: expected) { try answer.get() }
     }
 
@@ -129,6 +215,26 @@ struct OperationsTests {
             await failure { try await client.lookup(String(repeating: "x", count: 65_537)) },
             await failure { try await client.lookup("a\0b") },
             await failure { try await client.lookup("q", topK: -1) },
+            // An empty filter is not no filter.
+            await failure { try await client.lookup("q", filter: "") },
+            await failure { try await client.lookup("q", filter: "lang =") },
+            await failure { try await client.lookup([]) },
+            await failure { try await client.lookup(Array(repeating: Self.chat[0], count: 1001)) },
+            await failure {
+                try await client.lookup([.init(role: "user", content: String(repeating: "x", count: 1_048_577))])
+            },
+            await failure {
+                try await client.lookup([.init(role: String(repeating: "x", count: 5 << 20), content: "q")])
+            },
+            await failure { try await client.store("r", for: []) },
+            await failure { try await client.invalidate(.filter(" ")) },
+            await failure { try await client.invalidate(.tags([])) },
+            await failure { try await client.invalidate(.tags(Array(repeating: "t", count: 257))) },
+            await failure { try await client.invalidate(.tags([String(repeating: "x", count: 5 << 20)])) },
+            await failure { try await client.invalidate(.wholeTenant(confirming: "acme"), in: "c") },
+            await failure {
+                try await client.invalidate(.wholeTenant(confirming: String(repeating: "x", count: 5 << 20)))
+            },
             await failure { try await client.lookup("q", maximumAge: .seconds(-1)) },
             await failure { try await client.store("r", for: "q", timeToLive: .zero) },
             await failure { try await client.store("r", for: "q", attributes: large) },

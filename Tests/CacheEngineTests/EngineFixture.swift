@@ -14,11 +14,13 @@ struct EngineFixture {
 
     init(
         embedder: any Embedder = HashingEmbedder(), policy: CachePolicy = CachePolicy(timeToLiveJitter: 0),
-        queueLimit: Int = 100, random: @escaping @Sendable () -> Double = { 0.5 }
+        directory: TenantDirectory? = nil, queueLimit: Int = 100, random: @escaping @Sendable () -> Double = { 0.5 }
     ) {
         self.engine = CacheEngine(
             store: self.store, pool: EmbeddingPool(embedder: embedder, queueLimit: queueLimit),
-            memory: MemoryTier(limit: 64 << 20), policy: policy, logger: Logger(label: "test"), clock: self.clock.read,
+            memory: MemoryTier(limit: 64 << 20),
+            directory: directory ?? TenantDirectory(undeclared: TenantPolicy(template: policy)),
+            logger: Logger(label: "test"), clock: self.clock.read,
             random: random)
     }
 
@@ -29,7 +31,7 @@ struct EngineFixture {
     ) async throws -> StoreOutcome {
         try await self.engine.store(
             StoreRequest(
-                cache: cache, prompt: CanonicalPrompt(prompt), vary: vary, response: Array(response.utf8),
+                cache: cache, prompt: .text(CanonicalPrompt(prompt)), vary: vary, response: Array(response.utf8),
                 timeToLive: ttl),
             scope: scope ?? self.scope, by: .now + .seconds(30))
     }
@@ -41,7 +43,8 @@ struct EngineFixture {
     ) async throws -> LookupOutcome {
         try await self.engine.lookup(
             LookupRequest(
-                cache: cache, prompt: CanonicalPrompt(prompt), vary: vary, similarityThreshold: threshold, topK: topK,
+                cache: cache, prompt: .text(CanonicalPrompt(prompt)), vary: vary, similarityThreshold: threshold,
+                topK: topK,
                 maximumAge: maximumAge, mode: mode, embedding: embedding),
             scope: scope ?? self.scope, by: .now + .seconds(30))
     }

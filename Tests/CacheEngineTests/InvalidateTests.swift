@@ -31,7 +31,8 @@ import Testing
 
     @Test func `by exact prompt`() async throws {
         let id = try await self.warm()
-        let outcome = try await self.fixture.invalidate(.exactPrompt(CanonicalPrompt(" " + self.question), vary: []))
+        let outcome = try await self.fixture.invalidate(
+            .exactPrompt(.text(CanonicalPrompt(" " + self.question)), vary: []))
         #expect(outcome == InvalidateOutcome(count: 1, sample: [id], isDryRun: false))
         try await self.expectGone()
     }
@@ -39,7 +40,7 @@ import Testing
     @Test func `by semantic radius`() async throws {
         _ = try await self.warm()
         let selector = InvalidateRequest.Selector.semanticRadius(
-            try CanonicalPrompt(self.paraphrase), vary: [], similarity: 0.85, embedding: nil)
+            try .text(CanonicalPrompt(self.paraphrase)), vary: [], similarity: 0.85, embedding: nil)
         #expect(try await self.fixture.invalidate(selector).count == 1)
         try await self.expectGone()
     }

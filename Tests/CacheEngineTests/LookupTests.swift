@@ -119,7 +119,7 @@ import Testing
     @Test func `top_k has the exact entry first, also if its vector is the caller's own and far away`() async throws {
         let far = HashingEmbedder.embedding(of: "words unlike").values
         _ = try await self.fixture.engine.store(
-            StoreRequest(cache: "c", prompt: CanonicalPrompt(self.question), response: [1], embedding: far),
+            StoreRequest(cache: "c", prompt: .text(CanonicalPrompt(self.question)), response: [1], embedding: far),
             scope: self.fixture.scope, by: .now + .seconds(30))
         try await self.fixture.store(self.paraphrase, "near")
         let hit = try #require(try await self.fixture.lookup(self.question, topK: 2).hit)
@@ -141,7 +141,7 @@ import Testing
         let controlled = EngineFixture(embedder: ControlledEmbedder())
         var vector = HashingEmbedder.embedding(of: self.question).values.map { $0 * 7 }
         _ = try await controlled.engine.store(
-            StoreRequest(cache: "c", prompt: CanonicalPrompt(self.question), response: [1], embedding: vector),
+            StoreRequest(cache: "c", prompt: .text(CanonicalPrompt(self.question)), response: [1], embedding: vector),
             scope: controlled.scope, by: .now + .seconds(30))
         let hit = try #require(try await controlled.lookup("words unlike", mode: .semantic, embedding: vector).hit)
         #expect(abs(hit.matches[0].similarity - 1) < 1e-5)

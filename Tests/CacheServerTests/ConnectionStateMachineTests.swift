@@ -16,6 +16,7 @@ import Testing
     private static func open(_ maximumInFlight: Int = 2) -> Machine {
         var machine = Machine(maximumInFlight: maximumInFlight)
         _ = machine.hello(Self.hello())
+        _ = machine.authenticated()
         return machine
     }
 
@@ -37,24 +38,40 @@ import Testing
     @Test(arguments: [(1, 1), (0, 1), (1, 9), (0, .max)] as [(UInt32, UInt32)])
     func `a hello whose versions meet ours is welcome with the highest of both`(minimum: UInt32, maximum: UInt32) {
         var machine = Machine(maximumInFlight: 1)
-        #expect(machine.isAwaitingHello == true && machine.isOpen == false)
-        guard case .welcome(let version) = machine.hello(Self.hello(minimum, maximum)) else {
+        #expect(machine.isStranger == true && machine.isOpen == false)
+        guard case .authenticate(.none) = machine.hello(Self.hello(minimum, maximum)) else {
+            Issue.record("not asked for its credential")
+            return
+        }
+        #expect(machine.isStranger == true && machine.canAccept == false)
+        guard case .welcome(let version) = machine.authenticated() else {
             Issue.record("not welcome")
             return
         }
         #expect(version == 1)
-        #expect(machine.isOpen == true && machine.isAwaitingHello == false)
+        #expect(machine.isOpen == true && machine.isStranger == false)
     }
 
     @Test(arguments: [(2, 2), (2, .max), (0, 0), (1, 0), (9, 1)] as [(UInt32, UInt32)])
     func `a hello whose versions do not meet ours ends the connection`(minimum: UInt32, maximum: UInt32) {
         var machine = Machine(maximumInFlight: 1)
-        guard case .closeWithError(let error) = machine.hello(Self.hello(minimum, maximum)) else {
+        _ = machine.hello(Self.hello(minimum, maximum))
+        guard case .closeWithError(let error) = machine.authenticated() else {
             Issue.record("welcome")
             return
         }
         #expect(error == WireError(.unsupportedVersion, "this server speaks protocol versions 1 to 1"))
         #expect(machine.isOpen == false)
+    }
+
+    @Test func `a connection that ends while its credential is looked at is not welcome`() {
+        var machine = Machine(maximumInFlight: 1)
+        _ = machine.hello(Self.hello())
+        #expect(machine.drain() == .close)
+        guard case .none = machine.authenticated() else {
+            Issue.record("welcome")
+            return
+        }
     }
 
     @Test func `a second hello and a call before the first end the connection`() {
@@ -116,6 +133,7 @@ import Testing
     @Test func `a connection whose requests take too many bytes is full until one of them has ended`() {
         var machine = Machine(maximumInFlight: 100, maximumBytesInFlight: 1000)
         _ = machine.hello(Self.hello())
+        _ = machine.authenticated()
         for (id, bytes) in [(1, 999), (2, 500)] as [(UInt64, Int)] {
             #expect(machine.canAccept == true)
             guard case .start(let serial) = machine.call(id) else {

@@ -66,7 +66,7 @@ import Testing
                 of: framed([], flags: 1), "frame flags are 1; only 0 (not compressed) is supported", by: server)
             // A stranger gets no memory: a body that would be fine later is refused by its header.
             try await Self.expectRefusal(
-                of: [0, 0, 0, 0x10, 0x01], "frame has 4097 bytes, the limit is 4096", by: server)
+                of: [0, 0, 0, 0x40, 0x01], "frame has 16385 bytes, the limit is 16384", by: server)
             #expect(try await server.open().ask(.ping) == .success(serverVersion))
         }
     }

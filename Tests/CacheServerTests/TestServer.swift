@@ -16,6 +16,7 @@ struct TestServer: Sendable {
     let engine: CacheEngine
     let store: MemoryVectorStore
     let clock: ManualClock
+    let server: CacheServer
     private let services: ServiceGroup
 
     func connect(receiveBufferBytes: Int? = nil) async throws -> WireClient {
@@ -37,19 +38,23 @@ struct TestServer: Sendable {
     static func run(
         embedder: any Embedder = HashingEmbedder(), store: MemoryVectorStore = MemoryVectorStore(),
         clock: ManualClock = ManualClock(), memoryBytes: Int = 64 << 20, policy: CachePolicy = CachePolicy(),
+        directory: TenantDirectory? = nil, authenticator: any Authenticator = SingleTenant(),
         limits: ConnectionLimits = ConnectionLimits(), endsGracefully: Bool = false,
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let engine = CacheEngine(
             store: store, pool: EmbeddingPool(embedder: embedder),
-            memory: MemoryTier(limit: memoryBytes) { PreparedMatch($0) }, policy: policy, logger: silent,
+            memory: MemoryTier(limit: memoryBytes) { PreparedMatch($0) },
+            directory: directory ?? TenantDirectory(undeclared: TenantPolicy(template: policy)), logger: silent,
             clock: clock.read, random: { 0.5 })
         let addresses = Mailbox<SocketAddress>()
         var configuration = CacheServer.Configuration(host: "127.0.0.1", port: 0)
         configuration.limits = limits
         let server = CacheServer(
-            configuration: configuration, dispatcher: Dispatcher(engine: engine), authenticator: SingleTenant(),
+            configuration: configuration,
+            dispatcher: Dispatcher(engine: engine, tellsProcess: !authenticator.requiresCredential),
+            authenticator: authenticator,
             group: MultiThreadedEventLoopGroup.singleton, logger: silent, onListening: { addresses.append($0) })
         let services = ServiceGroup(services: [Listener(server: server)], logger: silent)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -59,7 +64,8 @@ struct TestServer: Sendable {
             }
             guard let address = await addresses.next() else { return try await group.waitForAll() }
             try await body(
-                TestServer(address: address, engine: engine, store: store, clock: clock, services: services))
+                TestServer(
+                    address: address, engine: engine, store: store, clock: clock, server: server, services: services))
             if endsGracefully { try await group.waitForAll() }
             group.cancelAll()
         }
@@ -74,9 +80,9 @@ private struct Listener: Service {
 
 // MARK: Short forms
 
-func prompt(_ text: String) -> CanonicalPrompt {
+func prompt(_ text: String) -> Prompt {
     do {
-        return try CanonicalPrompt(text)
+        return .text(try CanonicalPrompt(text))
     } catch {
         preconditionFailure("a test's prompt is refused: \(error)")
     }

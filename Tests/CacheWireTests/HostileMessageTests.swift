@@ -107,12 +107,54 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [(4, "api_key", 512), (5, "token", 8192)])
+    func `a credential that is none is refused without a word of it`(number: Int, field: String, limit: Int) throws {
+        let secret = Array("smc_secret".utf8)
+        let long = Array(repeatElement(secret, count: limit / 10 + 1).joined())
+        let faults: [(String, [UInt8])] = [
+            ("is empty", []), ("has \(long.count) bytes, the limit is \(limit)", long),
+            ("is not valid UTF-8", secret + [0xff]), ("contains a NUL", secret + [0]),
+        ]
+        for (fault, bytes) in faults {
+            let message = ProtobufBytes.hello(ProtobufBytes().data(number, bytes))
+            #expect { try ClientMessageDecoder().decode(message.bytes) } throws: {
+                ($0 as? WireError) == WireError(.malformedMessage, "\(field) \(fault)")
+            }
+        }
+        let longest = ProtobufBytes.hello(ProtobufBytes().data(number, Array(long.prefix(limit))))
+        #expect(longest.frame.count <= Limits.maximumHelloBytes)
+        #expect(throws: Never.self) { try ClientMessageDecoder().decode(longest.bytes) }
+    }
+
+    @Test func `of two credentials the last one counts`() throws {
+        // As protobuf has it for a oneof.
+        let message = ProtobufBytes.hello(ProtobufBytes().text(4, "key").text(5, "token"))
+        guard case .hello(let hello) = try ClientMessageDecoder().decode(message.bytes) else {
+            Issue.record("not a hello")
+            return
+        }
+        #expect(hello.credential == .token("token"))
+    }
+
+    @Test func `a bypass that does not say why is refused`() {
+        let lookup = ProtobufBytes().varint(1, 4)
+        let reply = ProtobufBytes().message(2, ProtobufBytes().varint(1, 1).message(8, lookup))
+        #expect { try ServerMessageDecoder().decode(reply.bytes) } throws: {
+            ($0 as? WireError) == WireError(.malformedMessage, "the bypass does not say why")
+        }
+    }
+
     /// Frames of the largest size that are nothing but elements of two bytes.
     static let amplifications: [(String, ProtobufBytes)] = {
         let room = Limits.maximumFrameBytes - 100
         let empties = { (field: Int, bytes: Int) in ProtobufBytes().repeated(bytes / 2) { $0.message(field) } }
         return [
             ("vary parts", .lookup(empties(3, room))),
+            ("messages of a lookup", .lookup(empties(10, room))),
+            ("messages of a store", .store(empties(11, room))),
+            ("messages of an invalidate", .invalidate(ProtobufBytes().message(3, empties(3, room)))),
+            ("tags of an invalidate", .invalidate(ProtobufBytes().message(7, empties(1, room)))),
             ("attributes", .store(empties(6, room))),
             ("tags", .store(empties(7, room))),
             ("entry ids", .invalidate(ProtobufBytes().message(2, empties(1, room)))),

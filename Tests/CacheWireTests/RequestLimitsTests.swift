@@ -68,6 +68,14 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             }
         ),
         ("tags", 4096, { .store(.asking().text(4, "r").data(7, $0)) }),
+        ("messages.role", 64, { .lookup(ProtobufBytes().text(1, "c").message(10, ProtobufBytes().data(1, $0))) }),
+        (
+            "messages.role", 64,
+            { .store(ProtobufBytes().text(1, "c").text(4, "r").message(11, ProtobufBytes().data(1, $0))) }
+        ),
+        ("tags", 4096, { .invalidate(ProtobufBytes().text(1, "c").message(7, ProtobufBytes().data(1, $0))) }),
+        ("confirm_tenant", 512, { .invalidate(ProtobufBytes().message(8, ProtobufBytes().data(1, $0))) }),
+        ("tenant", 512, { ProtobufBytes().message(2, ProtobufBytes().varint(1, 1).data(4, $0).message(12)) }),
         ("traceparent", 256, { ProtobufBytes().message(2, ProtobufBytes().varint(1, 1).data(3, $0).message(12)) }),
     ]
 

@@ -186,7 +186,8 @@ import Testing
 
     @Test(arguments: [
         "UPDATE entries SET vector = x'00' WHERE row = 3", "UPDATE entries SET vector = zeroblob(192) WHERE row = 3",
-        "UPDATE entries SET partition = 99 WHERE row = 3",
+        "UPDATE entries SET partition = 99 WHERE row = 3", "UPDATE entries SET attributes = '{' WHERE row = 3",
+        "UPDATE entries SET quota_bytes = -1 WHERE row = 3",
     ])
     func `a row that cannot be is named`(sql: String) async throws {
         try await self.fill(5)
@@ -204,7 +205,7 @@ import Testing
 
     @Test func `a prompt that was damaged in the file is an error, not an answer`() async throws {
         try await self.fill(3)
-        try self.change("UPDATE entries SET attributes = '{' WHERE row = 2")
+        try self.change("UPDATE entries SET prompt = '' WHERE row = 2")
         let store = try openStore(self.folder.file)
         let id = self.home.entryID(of: try CanonicalPrompt("q1"))
         let fault = try await #require(throws: VectorStoreError.self) {

@@ -42,6 +42,26 @@ func openStore(
     try EmbeddedStore(path: path, configuration: configuration, logger: silent, clock: { now })
 }
 
+func openStore(_ path: String, clock: ManualClock) throws -> EmbeddedStore {
+    try EmbeddedStore(path: path, logger: silent, clock: { clock.now })
+}
+
+extension EmbeddedStore {
+    /// Puts without a quota.
+    ///
+    /// - Returns: Whether there was a live entry with the id.
+    func put(
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition
+    ) async throws(VectorStoreError) -> Bool {
+        try await self.put(entry, embedding: embedding, in: partition, quota: .unlimited).isReplacement
+    }
+
+    /// The tenant's caches that have live entries.
+    func sizes(of tenant: TenantScope, at now: Timestamp) async throws(VectorStoreError) -> [CacheSize] {
+        try await self.sizes(of: tenant, identity: identity.key, at: now).caches
+    }
+}
+
 func ms(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
 
 let dimensions = 48
@@ -86,4 +106,31 @@ func unit(_ values: [Float]) -> Embedding {
 
 func similarity(_ left: Embedding, _ right: Embedding) -> Double {
     zip(left.values, right.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+}
+
+extension SeededGenerator {
+    /// None to four, of few names and values, so that filters take some of them.
+    mutating func attributes() -> [Attribute] {
+        let all = [
+            Attribute(name: "lang", value: .string(["de", "fr", "a|b", "*", ""].randomElement(using: &self)!)),
+            Attribute(name: "score", value: .number(Double(Int.random(in: 0...4, using: &self)) / 4)),
+            Attribute(name: "beta", value: .boolean(.random(using: &self))),
+            Attribute(
+                name: Attribute.tagsName,
+                value: .strings(["x", "y", "doc-17"].filter { _ in Bool.random(using: &self) })),
+        ]
+        let count = Int.random(in: 0...all.count, using: &self)
+        return Array(all.shuffled(using: &self).prefix(count))
+    }
+
+    mutating func filter() throws -> MetadataFilter {
+        let leaves = [
+            #"lang == "de""#, #"lang != "fr""#, #"lang == "a|b""#, #"lang == "*""#, #"lang in ["", "de"]"#,
+            "score >= 0.5", "beta", #"tags contains "doc-17""#, "exists(score)",
+        ]
+        let parts = (0..<Int.random(in: 1...3, using: &self)).map { _ in
+            (Bool.random(using: &self) ? "not " : "") + leaves.randomElement(using: &self)!
+        }
+        return try MetadataFilter(parts.joined(separator: Bool.random(using: &self) ? " and " : " or "))
+    }
 }

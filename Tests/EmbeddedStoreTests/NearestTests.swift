@@ -18,8 +18,10 @@ import Testing
         self.vector = self.random.vector()
     }
 
-    func put(_ prompt: String, _ vector: Embedding, created: Int64 = 0) async throws -> EntryID {
-        let entry = try entry(prompt, in: self.home, created: created)
+    func put(
+        _ prompt: String, _ vector: Embedding, created: Int64 = 0, attributes: [Attribute] = []
+    ) async throws -> EntryID {
+        let entry = try entry(prompt, in: self.home, created: created, attributes: attributes)
         _ = try await self.store.put(entry, embedding: vector, in: self.home)
         return entry.id
     }
@@ -31,7 +33,7 @@ import Testing
         var query = NearestQuery(embedding: self.vector, count: 1, threshold: 0.8, createdAtOrAfter: ms(20))
         var found = try await self.store.nearest(query, in: self.home, at: ms(30))
         #expect(found.matches.map(\.entry.id) == [fresh])
-        #expect(found.nearestMiss == nil && !found.isNearestMissTooOld)
+        #expect(found.nearestMiss == nil)
         query = NearestQuery(embedding: self.vector, count: 1, threshold: 0.8, createdAtOrAfter: ms(10))
         found = try await self.store.nearest(query, in: self.home, at: ms(30))
         #expect(found.matches.count == 1 && found.matches.first?.entry.id != fresh)
@@ -41,8 +43,44 @@ import Testing
         let old = try await self.put("old", self.vector, created: 10)
         let query = NearestQuery(embedding: self.vector, count: 1, threshold: 0.8, createdAtOrAfter: ms(11))
         let found = try await self.store.nearest(query, in: self.home, at: ms(30))
-        #expect(found.matches.isEmpty && found.isNearestMissTooOld)
+        #expect(found.matches.isEmpty && found.refusal == .tooOld)
         #expect(found.nearestMiss?.id == old && found.nearestMiss?.isApproximate == false)
+    }
+
+    @Test func `pitfall 5: a nearer entry that is filtered out does not shadow one that is not`() async throws {
+        var random = self.random
+        let foreign = [Attribute(name: "lang", value: .string("fr"))]
+        for position in 0..<30 { _ = try await self.put("fr \(position)", self.vector, attributes: foreign) }
+        let own = try await self.put(
+            "de", random.vector(near: self.vector, similarity: 0.9), created: 5,
+            attributes: [Attribute(name: "lang", value: .string("de"))])
+        for oldest in [nil, ms(5)] {
+            let query = NearestQuery(
+                embedding: self.vector, count: 1, threshold: 0.8, createdAtOrAfter: oldest,
+                filter: try MetadataFilter(#"lang == "de""#))
+            let found = try await self.store.nearest(query, in: self.home, at: ms(30))
+            #expect(found.matches.map(\.entry.id) == [own])
+        }
+    }
+
+    @Test func `a miss says that the nearest was filtered out, whatever is nearer to the others`() async throws {
+        var random = self.random
+        let filtered = try await self.put("near", random.vector(near: self.vector, similarity: 0.95))
+        _ = try await self.put("nearer than the threshold only", random.vector(near: self.vector, similarity: 0.85))
+        let taken = try await self.put(
+            "far", random.vector(near: self.vector, similarity: 0.3), attributes: [.init(name: "a", value: .number(1))])
+        let filter = try MetadataFilter("a == 1")
+        let query = NearestQuery(embedding: self.vector, count: 3, threshold: 0.8, filter: filter)
+        var found = try await self.store.nearest(query, in: self.home, at: ms(0))
+        #expect(found.matches.isEmpty && found.refusal == .filtered)
+        #expect(found.nearestMiss?.id == filtered && found.nearestMiss?.isApproximate == false)
+        let lenient = NearestQuery(embedding: self.vector, count: 3, threshold: 0, filter: filter)
+        found = try await self.store.nearest(lenient, in: self.home, at: ms(0))
+        #expect(found.matches.map(\.entry.id) == [taken] && found.nearestMiss == nil)
+        let strict = NearestQuery(embedding: self.vector, count: 3, threshold: 0.999, filter: filter)
+        found = try await self.store.nearest(strict, in: self.home, at: ms(0))
+        #expect(found.matches.isEmpty && found.refusal == .belowThreshold)
+        #expect(found.nearestMiss?.id == filtered)
     }
 
     @Test func `a miss names the nearest entry below the threshold with its true similarity`() async throws {
@@ -51,7 +89,7 @@ import Testing
         let id = try await self.put("near", near)
         let query = NearestQuery(embedding: self.vector, count: 1, threshold: 0.9)
         let found = try await self.store.nearest(query, in: self.home, at: ms(0))
-        #expect(found.matches.isEmpty && !found.isNearestMissTooOld)
+        #expect(found.matches.isEmpty && found.refusal == .belowThreshold)
         let miss = try #require(found.nearestMiss)
         #expect(miss.id == id)
         #expect(abs(Double(miss.similarity) - similarity(near, self.vector)) < 1e-6)

@@ -78,6 +78,7 @@ import Testing
         let selectors: [RemovalSelector] = [
             .ids([id], in: self.home.cache), .entry(id, in: self.home),
             .radius(self.vector, similarity: 0.9, in: self.home), .cache(self.home.cache),
+            .filter(try MetadataFilter("not exists(a)"), in: self.home.cache), .tenant(self.home.cache.tenant),
         ]
         for selector in selectors {
             let result = try await self.store.remove(selector, dryRun: true, at: ms(0))
@@ -86,13 +87,14 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<4)
+    @Test(arguments: 0..<6)
     func `expired entries are removed with the others but not counted`(selector: Int) async throws {
         let live = try await self.put("a", in: self.home)
         let expired = try await self.put("b", in: self.home, expires: 5)
         let selectors: [RemovalSelector] = [
             .ids([expired, live], in: self.home.cache), .entry(expired, in: self.home),
             .radius(self.vector, similarity: 0.9, in: self.home), .cache(self.home.cache),
+            .filter(try MetadataFilter("not exists(a)"), in: self.home.cache), .tenant(self.home.cache.tenant),
         ]
         let removed = try await self.store.remove(selectors[selector], dryRun: false, at: ms(5))
         #expect(

@@ -20,28 +20,51 @@ import Testing
         }
 
         func nearest(_ query: NearestQuery, in partition: Partition, at now: Timestamp) -> [Stored] {
-            let reaching = self.live(in: partition, at: now).filter { stored in
-                similarity(stored.vector, query.embedding) >= Double(query.threshold)
-                    && query.createdAtOrAfter.map { stored.entry.createdAt >= $0 } ?? true
-            }
-            return Array(
-                reaching.sorted {
-                    let (left, right) = (similarity($0.vector, query.embedding), similarity($1.vector, query.embedding))
-                    if left != right { return left > right }
-                    if $0.entry.createdAt != $1.entry.createdAt { return $0.entry.createdAt > $1.entry.createdAt }
-                    return ($0.entry.id.high, $0.entry.id.low) < ($1.entry.id.high, $1.entry.id.low)
-                }.prefix(query.count))
+            Array(
+                self.reaching(query, in: partition, at: now).filter { Self.refusal(of: $0, query) == nil }
+                    .prefix(query.count))
         }
 
-        func sizes(of tenant: TenantScope, at now: Timestamp) -> Set<String> {
-            var sizes: [String: (Int, Int)] = [:]
+        /// Of the nearest entry that reaches the threshold, if it is no match.
+        func refusal(_ query: NearestQuery, in partition: Partition, at now: Timestamp) -> (Stored, String)? {
+            self.reaching(query, in: partition, at: now).first.flatMap { stored in
+                Self.refusal(of: stored, query).map { (stored, $0) }
+            }
+        }
+
+        private func reaching(_ query: NearestQuery, in partition: Partition, at now: Timestamp) -> [Stored] {
+            self.live(in: partition, at: now).filter {
+                similarity($0.vector, query.embedding) >= Double(query.threshold)
+            }.sorted {
+                let (left, right) = (similarity($0.vector, query.embedding), similarity($1.vector, query.embedding))
+                if left != right { return left > right }
+                if $0.entry.createdAt != $1.entry.createdAt { return $0.entry.createdAt > $1.entry.createdAt }
+                return ($0.entry.id.high, $0.entry.id.low) < ($1.entry.id.high, $1.entry.id.low)
+            }
+        }
+
+        private static func refusal(of stored: Stored, _ query: NearestQuery) -> String? {
+            if let filter = query.filter, !filter.matches(stored.entry.attributes) { return "filtered" }
+            if let oldest = query.createdAtOrAfter, stored.entry.createdAt < oldest { return "tooOld" }
+            return nil
+        }
+
+        func sizes(of tenant: TenantScope, at now: Timestamp) -> TenantSize {
+            var sizes: [String: CacheSize] = [:]
+            var (entries, bytes) = (0, 0)
             for partition in self.entries.keys where partition.cache.tenant == tenant {
+                let name = partition.cache.name
                 for stored in self.live(in: partition, at: now) {
-                    let old = sizes[partition.cache.name] ?? (0, 0)
-                    sizes[partition.cache.name] = (old.0 + 1, old.1 + stored.entry.response.count)
+                    let old = sizes[name]
+                    sizes[name] = CacheSize(
+                        cache: name, entries: (old?.entries ?? 0) + 1,
+                        responseBytes: (old?.responseBytes ?? 0) + stored.entry.response.count)
+                    entries += 1
+                    bytes += stored.entry.quotaBytes(dimensions: dimensions)
                 }
             }
-            return Set(sizes.map { "\($0.key) \($0.value.0) \($0.value.1)" })
+            let caches = sizes.values.sorted { $0.cache < $1.cache }
+            return TenantSize(caches: caches, entries: entries, bytes: bytes, orphanedEntries: 0)
         }
     }
 
@@ -80,7 +103,8 @@ import Testing
             let expires = self.now.milliseconds + Int64.random(in: 0...400, using: &self.random)
             let response = String(repeating: "x", count: Int.random(in: 1...6000, using: &self.random))
             let entry = try entry(
-                prompt, in: home, response: response, created: self.now.milliseconds, expires: expires)
+                prompt, in: home, response: response, created: self.now.milliseconds, expires: expires,
+                attributes: self.random.attributes())
             let store = self.store
             _ = try await store.put(entry, embedding: vector, in: home)
             self.oracle.entries[home, default: [:]][entry.id] = Stored(entry: entry, vector: vector)
@@ -104,7 +128,20 @@ import Testing
                 doomed[home] = (self.oracle.entries[home] ?? [:]).filter {
                     similarity($0.value.vector, centre) >= Double(radius)
                 }.map(\.key)
-            case 7...12:
+            case 7...8:
+                let filter = try self.random.filter()
+                selector = .filter(filter, in: home.cache)
+                for other in self.homes where other.cache == home.cache {
+                    doomed[other] = (self.oracle.entries[other] ?? [:]).values.map(\.entry).filter {
+                        filter.matches($0.attributes)
+                    }.map(\.id)
+                }
+            case 9:
+                selector = .tenant(home.cache.tenant)
+                for other in self.homes where other.cache.tenant == home.cache.tenant {
+                    doomed[other] = Array((self.oracle.entries[other] ?? [:]).keys)
+                }
+            case 10...13:
                 selector = .entry(id, in: home)
                 doomed[home] = [id]
             default:
@@ -145,7 +182,8 @@ import Testing
             let query = NearestQuery(
                 embedding: self.vector(), count: [1, 2, 7, 100][Int.random(in: 0..<4, using: &self.random)],
                 threshold: Float.random(in: 0.5...0.95, using: &self.random),
-                createdAtOrAfter: Bool.random(using: &self.random) ? nil : ms(self.now.milliseconds - 60))
+                createdAtOrAfter: Bool.random(using: &self.random) ? nil : ms(self.now.milliseconds - 60),
+                filter: Bool.random(using: &self.random) ? nil : try self.random.filter())
             let id = home.entryID(of: try CanonicalPrompt(self.prompt()))
             let (store, now) = (self.store, self.now)
             let found = try await store.nearest(query, in: home, at: now)
@@ -156,14 +194,19 @@ import Testing
             }
             if expected.isEmpty {
                 #expect((found.nearestMiss == nil) == self.oracle.live(in: home, at: now).isEmpty)
+                let refused = self.oracle.refusal(query, in: home, at: now)
+                #expect("\(found.refusal)" == refused?.1 ?? "belowThreshold")
+                if let refused { #expect(found.nearestMiss?.id == refused.0.entry.id) }
             }
             let entry = self.oracle.entries[home]?[id]?.entry
             #expect(
                 try await store.entry(id, in: home, at: now) == (entry.map { $0.expiresAt > now } == true ? entry : nil)
             )
-            let sizes = try await store.sizes(of: home.cache.tenant, at: now)
-            let shown = Set(sizes.map { "\($0.cache) \($0.entries) \($0.responseBytes)" })
-            #expect(shown == self.oracle.sizes(of: home.cache.tenant, at: now))
+            let sizes = try await store.sizes(of: home.cache.tenant, identity: identity.key, at: now)
+            let sorted = TenantSize(
+                caches: sizes.caches.sorted { $0.cache < $1.cache }, entries: sizes.entries, bytes: sizes.bytes,
+                orphanedEntries: sizes.orphanedEntries)
+            #expect(sorted == self.oracle.sizes(of: home.cache.tenant, at: now))
         }
     }
 

@@ -45,10 +45,13 @@ import Testing
         self.vector = random.vector()
     }
 
-    func put(_ prompt: String) throws {
+    func put(_ prompt: String, quota: StoreQuota = .unlimited) throws {
         let refusal = self.writer.submit(
-            .put(try entry(prompt, in: self.home), self.vector, self.home) { [answers] in
-                answers.add($0) { $0 ? "replaced" : "new" }
+            .put(try entry(prompt, in: self.home), self.vector, self.home, quota) { [answers] in
+                answers.add($0) { result in
+                    let evicted = result.evicted.isEmpty ? "" : ", evicted \(result.evicted.count)"
+                    return (result.isReplacement ? "replaced" : "new") + evicted
+                }
             })
         #expect(refusal == nil)
     }
@@ -91,6 +94,36 @@ import Testing
         #expect(try [self.mayContain("a"), self.mayContain("b"), self.mayContain("c")] == [false, false, true])
     }
 
+    @Test func `a batch larger than the quota never exceeds it and refuses nobody`() throws {
+        for position in 0..<10 { try self.put("q\(position)", quota: StoreQuota(entries: 3, bytes: nil)) }
+        try self.put("q9", quota: StoreQuota(entries: 3, bytes: nil))
+        // No transaction leaves more than the quota in the file.
+        try self.file.pool.write { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE parents (id INTEGER PRIMARY KEY);
+                    CREATE TABLE children (parent REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED);
+                    CREATE TRIGGER doom AFTER INSERT ON entries WHEN (SELECT count(*) FROM entries) > 3
+                        BEGIN INSERT INTO children VALUES (1); END;
+                    """)
+        }
+        self.writer.close()
+        self.writer.run()
+        let expected = Array(repeating: "new", count: 3) + Array(repeating: "new, evicted 1", count: 7) + ["replaced"]
+        #expect(self.answers.all == expected)
+        #expect(try (0..<10).map { try self.mayContain("q\($0)") } == (0..<10).map { $0 > 6 })
+    }
+
+    @Test func `an entry that comes back in the batch that evicted it is there`() throws {
+        for prompt in ["a", "b", "c", "a", "b", "c", "a"] {
+            try self.put(prompt, quota: StoreQuota(entries: 2, bytes: nil))
+        }
+        self.writer.close()
+        self.writer.run()
+        #expect(self.answers.all == ["new", "new"] + Array(repeating: "new, evicted 1", count: 5))
+        #expect(try ["a", "b", "c"].map(self.mayContain) == [true, false, true])
+    }
+
     @Test func `a commit that fails leaves file and memory as they were`() throws {
         // What a trigger writes breaks a foreign key that is looked at when the transaction is committed.
         try self.file.pool.write { database in
@@ -108,7 +141,7 @@ import Testing
         self.writer.run()
         #expect(self.answers.all == ["unavailable", "unavailable"])
         #expect(try self.mayContain("a") == false)
-        #expect(self.catalogue.caches(of: self.home.cache.tenant).isEmpty)
+        #expect(self.catalogue.tenant(self.home.cache.tenant)?.caches.isEmpty != false)
         #expect(self.catalogue.indexBytes == 0)
         let revived = try DatabaseFile(path: self.folder.file, readers: 1, maximumBytes: nil)
         #expect(try Loading.run(revived).entries == 0)

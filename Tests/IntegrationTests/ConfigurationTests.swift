@@ -3,6 +3,8 @@
 import Foundation
 import Testing
 
+private let digest = String(repeating: "0", count: 64)
+
 @Suite struct ConfigurationTests {
     private func check(_ arguments: [String], file: String? = nil, environment: [String: String] = [:]) async throws
         -> ProgramResult
@@ -37,6 +39,22 @@ import Testing
         ("server: [\n", "no valid YAML"),
         ("server:\n  host: 0.0.0.0\n", "loopback"),
         ("memory:\n  limit: 99999999999GiB\n", "memory.limit"),
+        ("tenants:\n  - name: a\n    create_caches: true\n", "no credential"),
+        ("tenants:\n  - nam: a\n", "tenants[0] has the unknown key nam"),
+        ("tenants:\n  - create_caches: true\n", "tenants[0].name"),
+        ("tenants:\n  - {name: a, create_caches: true}\n  - {name: a, create_caches: true}\n", "tenants[1].name"),
+        ("tenants:\n  - name: a\n", "tenants[0] has no caches"),
+        ("tenants:\n  - {name: a, create_caches: true, burst: 3}\n", "needs requests_per_second"),
+        ("tenants:\n  - {name: a, create_caches: true, bytes: 10}\n", "tenants[0].bytes"),
+        ("tenants:\n  - {name: a, caches: [{name: c, ttl: soon}]}\n", "tenants[0].caches[0].ttl is \"soon\""),
+        ("tenants:\n  - {name: a, caches: [{name: c}, {name: c}]}\n", "tenants[0].caches[1].name"),
+        ("tenants:\n  - {name: a, caches: [{name: c}], api_keys: [{sha256: abc, roles: [read]}]}\n", "sha256"),
+        ("gateways:\n  - {sha256: \(digest), roles: [reed], tenants: [a]}\n", "gateways[0].roles"),
+        ("gateways:\n  - {sha256: \(digest), roles: [read]}\n", "gateways[0] needs tenants"),
+        ("tokens:\n  audience: a\n", "tokens.issuer"),
+        ("tokens:\n  issuer: i\n", "tokens.audience"),
+        ("tokens:\n  issuer: i\n  audience: a\n", "exactly one of"),
+        ("tokens:\n  issuer: i\n  audience: a\n  keys_url: http://login.example.com/\n", "tokens.keys_url"),
     ])
     func `a wrong file is refused with the key and what would be right`(file: String, message: String) async throws {
         let result = try await self.check([], file: file)

@@ -24,6 +24,7 @@ package final class ControlledEmbedder: Embedder {
 
     package let identity: EmbeddingIdentity
     package let concurrency: Int
+    package let batchLimit = Limits.embeddingBatch
     private let isHeld: @Sendable (String) -> Bool
     private let batches = Mailbox<Held>()
     private let batchesSeen = Atomic<Int>(0)

@@ -9,6 +9,7 @@ package import CacheModel
 package final class HashingEmbedder: Embedder {
     package let identity: EmbeddingIdentity
     package let concurrency: Int
+    package let batchLimit = Limits.embeddingBatch
     private let threads: WorkerThreads
 
     package init(dimensions: Int = 64, concurrency: Int = 2, revision: String = "1") {

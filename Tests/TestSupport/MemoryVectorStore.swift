@@ -28,12 +28,48 @@ package final class MemoryVectorStore: VectorStore {
         let entry: CacheEntry
         let embedding: Embedding
         let partition: Partition
+        /// When it was stored or served last, and which of those was how manieth.
+        var lastUse: Timestamp
+        var order: Int
+
+        var quotaBytes: Int { self.entry.quotaBytes(dimensions: self.embedding.dimensions) }
     }
 
     private struct State {
         var rows: [Digest: [EntryID: Row]] = [:]
         var hook: Hook?
         var operations: [Operation: Int] = [:]
+        var uses = 0
+
+        mutating func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
+            self.uses += 1
+            self.rows[partition.key]?[id]?.lastUse = now
+            self.rows[partition.key]?[id]?.order = self.uses
+        }
+
+        func rows(of tenant: TenantScope) -> [Row] {
+            self.rows.values.flatMap(\.values).filter { $0.partition.cache.tenant == tenant }
+        }
+
+        /// Removes the tenant's least valuable entries until it has room for one of a size.
+        mutating func makeRoom(
+            for bytes: Int, of tenant: TenantScope, quota: StoreQuota, at now: Timestamp
+        ) -> [PutResult.Evicted] {
+            var rows = self.rows(of: tenant).sorted {
+                let (isExpired, isOtherExpired) = ($0.entry.expiresAt <= now, $1.entry.expiresAt <= now)
+                if isExpired != isOtherExpired { return isExpired }
+                return ($0.lastUse, $0.order) < ($1.lastUse, $1.order)
+            }[...]
+            var evicted: [PutResult.Evicted] = []
+            while let first = rows.first,
+                rows.count >= quota.entries ?? .max || rows.reduce(bytes, { $0 + $1.quotaBytes }) > quota.bytes ?? .max
+            {
+                rows.removeFirst()
+                self.rows[first.partition.key]?[first.entry.id] = nil
+                evicted.append(PutResult.Evicted(id: first.entry.id, cache: first.partition.cache.key))
+            }
+            return evicted
+        }
     }
 
     private let state = Mutex(State())
@@ -52,7 +88,9 @@ package final class MemoryVectorStore: VectorStore {
         _ id: EntryID, in partition: Partition, at now: Timestamp
     ) async throws(VectorStoreError) -> CacheEntry? {
         try await self.perform(.entry) { state in
-            state.rows[partition.key]?[id].flatMap { $0.entry.expiresAt > now ? $0.entry : nil }
+            guard let row = state.rows[partition.key]?[id], row.entry.expiresAt > now else { return nil }
+            state.touch(id, in: partition, at: now)
+            return row.entry
         }
     }
 
@@ -60,17 +98,33 @@ package final class MemoryVectorStore: VectorStore {
         _ query: NearestQuery, in partition: Partition, at now: Timestamp
     ) async throws(VectorStoreError) -> NearestResult {
         try await self.perform(.nearest) { state in
-            Self.nearest(query, among: state.rows[partition.key] ?? [:], at: now)
+            let result = Self.nearest(query, among: state.rows[partition.key] ?? [:], at: now)
+            for match in result.matches { state.touch(match.entry.id, in: partition, at: now) }
+            return result
         }
     }
 
+    package func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
+        self.state.withLock { $0.touch(id, in: partition, at: now) }
+    }
+
+    /// The time is that of the entry's creation.
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition
-    ) async throws(VectorStoreError) -> Bool {
-        try await self.perform(.put) { state in
-            let row = Row(entry: entry, embedding: embedding, partition: partition)
-            return state.rows[partition.key, default: [:]].updateValue(row, forKey: entry.id) != nil
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+    ) async throws(VectorStoreError) -> PutResult {
+        let bytes = entry.quotaBytes(dimensions: embedding.dimensions)
+        let result: PutResult? = try await self.perform(.put) { state in
+            if bytes > quota.bytes ?? .max { return nil }
+            let now = entry.createdAt
+            let old = state.rows[partition.key]?.removeValue(forKey: entry.id)
+            let evicted = state.makeRoom(for: bytes, of: partition.cache.tenant, quota: quota, at: now)
+            state.rows[partition.key, default: [:]][entry.id] = Row(
+                entry: entry, embedding: embedding, partition: partition, lastUse: now, order: 0)
+            state.touch(entry.id, in: partition, at: now)
+            return PutResult(isReplacement: old.map { $0.entry.expiresAt > now } ?? false, evicted: evicted)
         }
+        guard let result else { throw VectorStoreError(.overQuota, "the entry alone is larger than the quota") }
+        return result
     }
 
     package func remove(
@@ -79,24 +133,27 @@ package final class MemoryVectorStore: VectorStore {
         try await self.perform(.remove) { state in
             var removed: [EntryID] = []
             for (key, rows) in state.rows {
-                for (id, row) in rows where Self.selects(selector, id, row) && row.entry.expiresAt > now {
-                    removed.append(id)
-                    if !dryRun { state.rows[key]![id] = nil }
+                for (id, row) in rows where Self.selects(selector, id, row) {
+                    if row.entry.expiresAt > now { removed.append(id) }
+                    if !dryRun { state.rows[key]?[id] = nil }
                 }
             }
             return RemovalResult(count: removed.count, sample: Array(removed.prefix(Limits.maximumSampleIDs)))
         }
     }
 
-    package func sizes(of tenant: TenantScope, at now: Timestamp) async throws(VectorStoreError) -> [CacheSize] {
+    package func sizes(
+        of tenant: TenantScope, identity: Digest, at now: Timestamp
+    ) async throws(VectorStoreError) -> TenantSize {
         try await self.perform(.sizes) { state in
-            let rows = state.rows.values.flatMap(\.values).filter {
-                $0.partition.cache.tenant == tenant && $0.entry.expiresAt > now
-            }
-            return Dictionary(grouping: rows, by: \.partition.cache).map { cache, rows in
+            let rows = state.rows(of: tenant).filter { $0.entry.expiresAt > now }
+            let caches = Dictionary(grouping: rows, by: \.partition.cache).map { cache, rows in
                 let bytes = rows.reduce(0) { $0 + $1.entry.response.count }
                 return CacheSize(cache: cache.name, entries: rows.count, responseBytes: bytes)
             }
+            return TenantSize(
+                caches: caches, entries: rows.count, bytes: rows.reduce(0) { $0 + $1.quotaBytes },
+                orphanedEntries: rows.count { $0.partition.identity != identity })
         }
     }
 
@@ -119,15 +176,20 @@ package final class MemoryVectorStore: VectorStore {
         let candidates = rows.values.filter { $0.entry.expiresAt > now }
             .map { LookupMatch(entry: $0.entry, similarity: Self.similarity($0.embedding, query.embedding)) }
             .sorted { ($0.similarity, $1.entry.id.high) > ($1.similarity, $0.entry.id.high) }
-        let isTooOld = { (entry: CacheEntry) in query.createdAtOrAfter.map { entry.createdAt < $0 } ?? false }
-        let matches = candidates.filter { $0.similarity >= query.threshold && !isTooOld($0.entry) }
+        let refusal = { (match: LookupMatch) -> NearestResult.Refusal? in
+            if match.similarity < query.threshold { return .belowThreshold }
+            if let filter = query.filter, !filter.matches(match.entry.attributes) { return .filtered }
+            if let oldest = query.createdAtOrAfter, match.entry.createdAt < oldest { return .tooOld }
+            return nil
+        }
+        let matches = candidates.filter { refusal($0) == nil }
         guard matches.isEmpty, let best = candidates.first else {
             return NearestResult(matches: Array(matches.prefix(query.count)))
         }
         return NearestResult(
             matches: [],
             nearestMiss: NearestMiss(id: best.entry.id, similarity: best.similarity, isApproximate: false),
-            isNearestMissTooOld: best.similarity >= query.threshold)
+            refusal: refusal(best) ?? .belowThreshold)
     }
 
     private static func selects(_ selector: RemovalSelector, _ id: EntryID, _ row: Row) -> Bool {
@@ -136,7 +198,10 @@ package final class MemoryVectorStore: VectorStore {
         case .entry(let one, let partition): row.partition == partition && id == one
         case .radius(let center, let similarity, let partition):
             row.partition == partition && Self.similarity(row.embedding, center) >= similarity
+        case .filter(let filter, let cache):
+            row.partition.cache == cache && filter.matches(row.entry.attributes)
         case .cache(let cache): row.partition.cache == cache
+        case .tenant(let tenant): row.partition.cache.tenant == tenant
         }
     }
 

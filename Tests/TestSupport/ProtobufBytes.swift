@@ -68,6 +68,11 @@ extension ProtobufBytes {
         Self().message(1, Self().varint(1, minimum).varint(2, maximum).data(3, name))
     }
 
+    /// A hello with fields of its own besides the versions, such as a credential.
+    package static func hello(_ fields: Self) -> Self {
+        Self().message(1, Self().varint(1, 1).varint(2, 1).raw(fields.bytes))
+    }
+
     /// A call with one request, whose field number decides which.
     package static func call(id: UInt64 = 1, _ number: Int, _ request: Self) -> Self {
         Self().message(2, Self().varint(1, id).message(number, request))
@@ -80,5 +85,10 @@ extension ProtobufBytes {
     /// The two fields that Lookup and Store both need.
     package static func asking(_ prompt: String = "what is it?", cache: String = "support") -> Self {
         Self().text(1, cache).text(2, prompt)
+    }
+
+    /// A message of a chat.
+    package static func said(_ role: String = "user", _ content: String = "what is it?") -> Self {
+        Self().text(1, role).text(2, content)
     }
 }

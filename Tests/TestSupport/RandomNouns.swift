@@ -17,7 +17,26 @@ extension SeededGenerator {
         return String(text)
     }
 
-    package mutating func prompt() -> CanonicalPrompt {
+    /// A text most of the time, else a chat.
+    package mutating func prompt() -> Prompt {
+        if self.chance(0.7) { return .text(self.question()) }
+        let messages = (0..<self.int(1...6)).map { _ in
+            ChatMessage(role: self.pick(["user", "assistant", "system", self.text(1...8)]), content: self.text(0...40))
+        }
+        return .chat(messages)
+    }
+
+    package mutating func filter() -> MetadataFilter {
+        let texts = [
+            "draft", "not draft", "lang == \"de\"", "score >= \(self.int(0...99))",
+            "tags contains \"doc-\(self.int(0...9))\"",
+            "(tier in [\"gold\", \"silver\"] or exists(author)) and n < -\(self.int(0...9)).5",
+        ]
+        // A filter of our own is never refused.
+        return try! MetadataFilter(self.pick(texts))
+    }
+
+    package mutating func question() -> CanonicalPrompt {
         let words = ["how", "do", "I", "reset", "my", "password", "étude", "日本", "\u{1f600}", "billing", "2FA"]
         let text = (0..<self.int(1...9)).map { _ in self.pick(words) }.joined(separator: " ")
         // A question of our own is never refused.
@@ -63,6 +82,7 @@ extension SeededGenerator {
     package mutating func lookupRequest() -> LookupRequest {
         LookupRequest(
             cache: self.text(1...8), prompt: self.prompt(), vary: self.vary(),
+            filter: self.chance(0.7) ? nil : self.filter(),
             similarityThreshold: self.chance(0.5) ? nil : Float.random(in: -1...1, using: &self),
             topK: self.chance(0.7) ? 1 : self.int(1...100),
             maximumAge: self.chance(0.5) ? nil : .milliseconds(Int64(self.next() >> UInt64(self.int(1...60)))),
@@ -78,17 +98,23 @@ extension SeededGenerator {
     }
 
     package mutating func invalidateRequest() -> InvalidateRequest {
-        let selector: InvalidateRequest.Selector =
-            switch self.int(0...3) {
-            case 0: .ids((0..<self.int(1...20)).map { _ in self.entryID() })
-            case 1: .exactPrompt(self.prompt(), vary: self.vary())
-            case 2:
-                .semanticRadius(
-                    self.prompt(), vary: self.vary(), similarity: Float.random(in: -1...1, using: &self),
-                    embedding: self.embedding())
-            default: .wholeCache
-            }
-        return InvalidateRequest(cache: self.text(1...8), selector: selector, isDryRun: self.chance(0.5))
+        var cache = self.text(1...8)
+        let selector: InvalidateRequest.Selector
+        switch self.int(0...6) {
+        case 0: selector = .ids((0..<self.int(1...20)).map { _ in self.entryID() })
+        case 1: selector = .exactPrompt(self.prompt(), vary: self.vary())
+        case 2:
+            selector = .semanticRadius(
+                self.prompt(), vary: self.vary(), similarity: Float.random(in: -1...1, using: &self),
+                embedding: self.embedding())
+        case 3: selector = .filter(self.filter())
+        case 4: selector = .tags((0..<self.int(1...9)).map { _ in self.text(1...12) })
+        case 5:
+            cache = ""
+            selector = .wholeTenant(confirmation: self.text(1...20))
+        default: selector = .wholeCache
+        }
+        return InvalidateRequest(cache: cache, selector: selector, isDryRun: self.chance(0.5))
     }
 
     package mutating func clientMessage() -> ClientMessage {
@@ -97,7 +123,8 @@ extension SeededGenerator {
             return .hello(
                 Hello(
                     minimumVersion: UInt32(truncatingIfNeeded: self.next()),
-                    maximumVersion: UInt32(truncatingIfNeeded: self.next()), clientName: self.text()))
+                    maximumVersion: UInt32(truncatingIfNeeded: self.next()), clientName: self.text(),
+                    credential: self.pick([.none, .apiKey(self.text(1...60)), .token(self.text(1...400))])))
         case 1: return .cancel(id: self.next())
         default: break
         }
@@ -113,96 +140,7 @@ extension SeededGenerator {
             Call(
                 id: max(1, self.next() >> UInt64(self.int(0...63))),
                 deadline: self.chance(0.5) ? nil : .milliseconds(self.int(1...Int(UInt32.max))),
-                traceparent: self.chance(0.5) ? "" : self.text(), request: .success(request)))
-    }
-}
-
-extension SeededGenerator {
-    /// As it looks on the wire: without its prompt.
-    package mutating func entry() -> CacheEntry {
-        let created = Int64(self.int(0...2_000_000_000_000))
-        return CacheEntry(
-            id: self.entryID(), prompt: nil, response: self.response(), contentType: self.text(1...20),
-            attributes: self.attributes(), usage: self.usage(), createdAt: Timestamp(milliseconds: created),
-            expiresAt: Timestamp(milliseconds: created + Int64(self.int(0...1_000_000_000))))
-    }
-
-    package mutating func lookupOutcome() -> LookupOutcome {
-        guard self.chance(0.6) else { return .miss(self.miss()) }
-        let matches = (0..<(self.chance(0.7) ? 1 : self.int(1...5))).map { _ in
-            LookupMatch(entry: self.entry(), similarity: Float.random(in: -1...1, using: &self))
-        }
-        return .hit(
-            LookupHit(
-                kind: self.pick([.exact, .semantic]), tier: self.pick([.l1, .store]), matches: matches,
-                at: matches[0].entry.createdAt + .milliseconds(self.int(0...1_000_000_000))))
-    }
-
-    private mutating func miss() -> LookupMiss {
-        let reasons: [LookupMiss.Reason] =
-            [.noEntry, .notStored, .belowThreshold, .tooOld] + LookupMiss.Degradation.allCases.map { .degraded($0) }
-        let nearest = NearestMiss(
-            id: self.entryID(), similarity: Float.random(in: -1...1, using: &self), isApproximate: self.chance(0.5))
-        return LookupMiss(
-            reason: self.pick(reasons), nearest: self.chance(0.5) ? nearest : nil,
-            similarityThreshold: Float.random(in: -1...1, using: &self))
-    }
-
-    private mutating func statistics() -> ServiceStatistics {
-        var statistics = ServiceStatistics()
-        statistics.caches = (0..<self.int(0...4)).map { _ in
-            var cache = CacheStatistics(cache: self.text())
-            let counters: [WritableKeyPath<CacheStatistics, UInt64>] = [
-                \.entries, \.responseBytes, \.exactHitsL1, \.exactHitsStore, \.semanticHitsL1, \.semanticHitsStore,
-                \.missesNoEntry, \.missesNotStored, \.missesBelowThreshold, \.missesTooOld, \.missesDegraded, \.stores,
-                \.invalidatedEntries,
-            ]
-            for counter in counters { cache[keyPath: counter] = self.next() }
-            return cache
-        }
-        statistics.uptime = .milliseconds(self.int(0...1_000_000_000))
-        statistics.l1Entries = self.next()
-        statistics.l1Bytes = self.next()
-        statistics.indexBytes = self.next()
-        statistics.embeddingsComputed = self.next()
-        statistics.embeddingsCached = self.next()
-        statistics.connections = self.next()
-        statistics.embedder = self.text()
-        return statistics
-    }
-
-    private mutating func error() -> CacheError {
-        CacheError(self.pick(CacheError.Code.allCases), self.text(), field: self.chance(0.5) ? nil : self.text(1...9))
-    }
-
-    package mutating func serverMessage() -> ServerMessage {
-        let response: ServiceResponse
-        switch self.int(0...9) {
-        case 0:
-            var welcome = Welcome(
-                version: UInt32(self.int(0...9)), serverVersion: self.text(),
-                embeddingDimensions: UInt32(self.int(0...4096)))
-            welcome.maximumFrameBytes = UInt32(truncatingIfNeeded: self.next())
-            welcome.maximumCallsInFlight = UInt32(truncatingIfNeeded: self.next())
-            welcome.maximumPromptBytes = UInt32(truncatingIfNeeded: self.next())
-            welcome.maximumResponseBytes = UInt32(truncatingIfNeeded: self.next())
-            return .welcome(welcome)
-        case 1: return .goAway(reason: self.text())
-        case 2: return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .failure(self.error())))
-        case 3...5: response = .lookup(self.lookupOutcome())
-        case 6:
-            response = .store(
-                StoreOutcome(
-                    id: self.entryID(), expiresAt: Timestamp(milliseconds: Int64(self.int(0...2_000_000_000_000))),
-                    isReplacement: self.chance(0.5)))
-        case 7:
-            response = .invalidate(
-                InvalidateOutcome(
-                    count: self.int(0...100_000), sample: (0..<self.int(0...20)).map { _ in self.entryID() },
-                    isDryRun: self.chance(0.5)))
-        case 8: response = .stats(self.statistics())
-        default: response = .ping(serverVersion: self.text())
-        }
-        return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .success(response)))
+                traceparent: self.chance(0.5) ? "" : self.text(),
+                tenant: self.chance(0.7) ? nil : self.text(1...20), request: .success(request)))
     }
 }

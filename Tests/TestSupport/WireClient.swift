@@ -47,9 +47,12 @@ package final class WireClient: Sendable {
     }
 
     /// Connects, says hello and is welcome.
-    package static func open(to address: SocketAddress, receiveBufferBytes: Int? = nil) async throws -> WireClient {
+    package static func open(
+        to address: SocketAddress, credential: Credential = .none, receiveBufferBytes: Int? = nil
+    ) async throws -> WireClient {
         let client = try await self.connect(to: address, receiveBufferBytes: receiveBufferBytes)
-        try await client.send(.hello(Hello(minimumVersion: 1, maximumVersion: 1, clientName: "test")))
+        try await client.send(
+            .hello(Hello(minimumVersion: 1, maximumVersion: 1, clientName: "test", credential: credential)))
         guard case .welcome = try await client.next() else { throw Surprise(description: "not welcome") }
         return client
     }
@@ -63,8 +66,11 @@ package final class WireClient: Sendable {
         try await self.channel.writeAndFlush(buffer)
     }
 
-    package func send(_ request: ServiceRequest, id: UInt64, deadline: Duration? = nil) async throws {
-        try await self.send(.call(Call(id: id, deadline: deadline, request: .success(request))))
+    /// - Parameter tenant: For which a gateway calls.
+    package func send(
+        _ request: ServiceRequest, id: UInt64, deadline: Duration? = nil, tenant: String? = nil
+    ) async throws {
+        try await self.send(.call(Call(id: id, deadline: deadline, tenant: tenant, request: .success(request))))
     }
 
     package func send(bytes: [UInt8]) async throws { try await self.channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
@@ -83,10 +89,10 @@ package final class WireClient: Sendable {
 
     /// Sends a call and waits for its reply, which must be the next message.
     package func ask(
-        _ request: ServiceRequest, deadline: Duration? = nil
+        _ request: ServiceRequest, deadline: Duration? = nil, tenant: String? = nil
     ) async throws -> Result<ServiceResponse, CacheError> {
         let id = self.lastID.add(1, ordering: .relaxed).newValue
-        try await self.send(request, id: id, deadline: deadline)
+        try await self.send(request, id: id, deadline: deadline, tenant: tenant)
         let reply = try await self.nextReply()
         guard reply.id == id else { throw Surprise(description: "the reply has id \(reply.id), the call \(id)") }
         return reply.result

@@ -52,6 +52,8 @@ typedef struct ck_scan_segment {
     int64_t *expiry;   // milliseconds; an entry is live while its expiry is greater than now
     int64_t *rows;     // the caller's
     uint64_t *ids;     // the caller's, two words an entry
+    uint32_t *lists;   // the caller's: the number of what else is known of an entry
+    uint32_t *uses;    // the caller's: when an entry was last used; by ck_scan_note_use and ck_scan_last_use
     void *memory;      // of all planes but the lead
     size_t bytes;
 } ck_scan_segment;
@@ -65,6 +67,10 @@ size_t ck_scan_segment_bytes(const ck_scan_segment *segment);
 int ck_scan_segment_resize(ck_scan_segment *segment, uint32_t capacity);
 // Overwrites one entry, in every plane, by another one, which may be in another segment of the same dimension.
 void ck_scan_segment_copy(ck_scan_segment *to, uint32_t to_slot, const ck_scan_segment *from, uint32_t from_slot);
+
+// Reads and writes an element of `uses`. Threads that scan the segment may do both at once; the last one wins.
+static inline void ck_scan_note_use(uint32_t *use, uint32_t time) { __atomic_store_n(use, time, __ATOMIC_RELAXED); }
+static inline uint32_t ck_scan_last_use(const uint32_t *use) { return __atomic_load_n(use, __ATOMIC_RELAXED); }
 
 // The leading basis and the steps of the codes.
 typedef struct ck_scan_basis {

@@ -5,6 +5,9 @@ import DequeModule
 
 /// Decides what an ``EmbeddingPool`` does. No side effects, no clock.
 ///
+/// Tenants take turns: each has a queue of its own, and a batch takes one text of each tenant that waits before it takes
+/// a second of any. So a tenant waits for at most one text of every other, however many they have sent.
+///
 /// - `Waiter`: Whoever is told the vector.
 struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     typealias WaiterID = UInt64
@@ -28,12 +31,16 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
 
     private struct Job {
         let text: String
+        let tenant: TenantID
         var waiters: [(id: WaiterID, waiter: Waiter, deadline: ContinuousClock.Instant)]
     }
 
     private var jobs: [Digest: Job] = [:]
-    /// Keys whose text waits for a batch; each has a job.
-    private var queue = Deque<Digest>()
+    /// Keys whose text waits for a batch, by tenant; each has a job, and no queue is empty.
+    private var queues: [TenantID: Deque<Digest>] = [:]
+    /// Tenants that have a queue, the one whose turn it is first.
+    private var turns = Deque<TenantID>()
+    private var queued = 0
     private var memory: GenerationalCache<Digest, Embedding>
     private var running = 0
     private(set) var computed: UInt64 = 0
@@ -49,8 +56,9 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
         self.memory = GenerationalCache(limit: memoryLimit, weigh: { _ in 1 })
     }
 
+    /// - Parameter key: Of tenant, model and text.
     mutating func embed(
-        _ key: Digest, text: String, waiter: Waiter, id: WaiterID, deadline: ContinuousClock.Instant
+        _ key: Digest, text: String, tenant: TenantID, waiter: Waiter, id: WaiterID, deadline: ContinuousClock.Instant
     ) -> EmbedAction {
         if let embedding = self.memory.value(for: key) {
             self.remembered += 1
@@ -60,9 +68,9 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
             self.jobs[key]!.waiters.append((id, waiter, deadline))
             return .wait
         }
-        guard self.queue.count < self.queueLimit else { return .overloaded }
-        self.jobs[key] = Job(text: text, waiters: [(id, waiter, deadline)])
-        self.queue.append(key)
+        guard self.mayQueue(tenant) else { return .overloaded }
+        self.jobs[key] = Job(text: text, tenant: tenant, waiters: [(id, waiter, deadline)])
+        self.enqueue(key, of: tenant)
         guard self.running < self.concurrency, let batch = self.nextBatch() else { return .wait }
         return .dispatch(batch)
     }
@@ -96,29 +104,60 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
         let waiter = job.waiters.remove(at: position).waiter
         self.jobs[key] = job
         // A text that is being embedded is finished and remembered; one that still waits gives up its place.
-        if job.waiters.isEmpty, let place = self.queue.firstIndex(of: key) {
-            self.queue.remove(at: place)
+        if job.waiters.isEmpty, let place = self.queues[job.tenant]?.firstIndex(of: key) {
+            self.queues[job.tenant]!.remove(at: place)
+            self.queued -= 1
+            if self.queues[job.tenant]!.isEmpty {
+                self.queues[job.tenant] = nil
+                self.turns.removeAll { $0 == job.tenant }
+            }
             self.jobs[key] = nil
         }
         return waiter
     }
 
-    /// Lets those at the head of the queue go whose deadline has passed: their caller has left.
+    /// Whoever floods the queue is refused before the others are: with others waiting a tenant has its share of the queue,
+    /// and alone all but an eighth, which is kept for who comes next.
+    private func mayQueue(_ tenant: TenantID) -> Bool {
+        guard self.queued < self.queueLimit else { return false }
+        let own = self.queues[tenant]?.count ?? 0
+        let others = self.queues.count - (own > 0 ? 1 : 0)
+        let share = others == 0 ? self.queueLimit - self.queueLimit / 8 : self.queueLimit / (others + 1)
+        return own < max(1, share)
+    }
+
+    private mutating func enqueue(_ key: Digest, of tenant: TenantID) {
+        if self.queues[tenant] == nil { self.turns.append(tenant) }
+        self.queues[tenant, default: []].append(key)
+        self.queued += 1
+    }
+
+    /// Takes the first text of the tenant whose turn it is, and gives the turn to the next.
+    private mutating func dequeue() -> Digest? {
+        guard let tenant = self.turns.popFirst(), let key = self.queues[tenant]!.popFirst() else { return nil }
+        self.queued -= 1
+        if self.queues[tenant]!.isEmpty { self.queues[tenant] = nil } else { self.turns.append(tenant) }
+        return key
+    }
+
+    /// Lets those go whose turn comes next and whose deadline has passed: their caller has left.
     private mutating func expire(at now: ContinuousClock.Instant, into action: inout FinishAction) {
         let late = EmbedderError(.deadlineExceeded, "the deadline passed before the text was embedded")
-        for key in self.queue.prefix(self.batchLimit) {
-            guard let job = self.jobs[key] else { continue }
-            for waiter in job.waiters where waiter.deadline <= now {
-                action.resumed.append((waiter.waiter, .failure(late)))
+        for tenant in self.turns.prefix(self.batchLimit) {
+            for key in self.queues[tenant]!.prefix(self.batchLimit) {
+                guard let job = self.jobs[key] else { continue }
+                for waiter in job.waiters where waiter.deadline <= now {
+                    action.resumed.append((waiter.waiter, .failure(late)))
+                }
+                self.jobs[key]!.waiters.removeAll { $0.deadline <= now }
             }
-            self.jobs[key]!.waiters.removeAll { $0.deadline <= now }
         }
     }
 
     private mutating func nextBatch() -> Batch? {
         var keys: [Digest] = []
         var texts: [String] = []
-        while keys.count < self.batchLimit, let key = self.queue.popFirst() {
+        while keys.count < self.batchLimit, let key = self.dequeue() {
             guard let job = self.jobs[key] else { continue }
             if job.waiters.isEmpty {
                 self.jobs[key] = nil

@@ -4,7 +4,8 @@ package import CacheModel
 import Synchronization
 
 /// Stands between the callers and an ``Embedder``: a bounded queue, small batches, one computation per text however many
-/// ask for it, and a memory of what was computed.
+/// ask for it, and a memory of what was computed. Tenants take turns, and share neither computations nor memory: how
+/// long a text takes tells nobody what others have asked.
 package final class EmbeddingPool: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Embedding, EmbedderError>, Never>
     private typealias Batch = EmbeddingPoolStateMachine<Waiter>.Batch
@@ -15,7 +16,7 @@ package final class EmbeddingPool: Sendable {
 
     /// - Parameters:
     ///   - queueLimit: Texts that may wait; above it callers are refused at once.
-    ///   - batchLimit: Texts of a batch.
+    ///   - batchLimit: Texts of a batch; also at most what the embedder asks for.
     ///   - memoryLimit: Vectors remembered by text.
     package init(
         embedder: any Embedder, queueLimit: Int = Limits.embeddingQueue, batchLimit: Int = Limits.embeddingBatch,
@@ -24,8 +25,8 @@ package final class EmbeddingPool: Sendable {
         self.embedder = embedder
         self.state = Mutex(
             EmbeddingPoolStateMachine(
-                concurrency: embedder.concurrency, queueLimit: queueLimit, batchLimit: batchLimit,
-                memoryLimit: memoryLimit))
+                concurrency: embedder.concurrency, queueLimit: queueLimit,
+                batchLimit: min(batchLimit, embedder.batchLimit), memoryLimit: memoryLimit))
     }
 
     package var identity: EmbeddingIdentity { self.embedder.identity }
@@ -40,16 +41,17 @@ package final class EmbeddingPool: Sendable {
     /// - Throws: ``EmbedderError`` with `.overloaded` at once if the queue is full, `.deadlineExceeded`, `.cancelled` if
     ///   the task is, `.failed` if the embedder failed.
     package func embed(
-        _ text: String, by deadline: ContinuousClock.Instant
+        _ text: String, for tenant: TenantID, by deadline: ContinuousClock.Instant
     ) async throws(EmbedderError) -> Embedding {
         var fingerprint = Fingerprint(.text)
+        fingerprint.append(tenant.key)
         fingerprint.append(self.identity.key)
         fingerprint.append(text)
         let key = fingerprint.finish()
         let id = self.nextID.add(1, ordering: .relaxed).newValue
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
-                self.enqueue(key, text: text, waiter: waiter, id: id, deadline: deadline)
+                self.enqueue(key, text: text, tenant: tenant, waiter: waiter, id: id, deadline: deadline)
             }
         } onCancel: {
             self.cancel(key, id: id)
@@ -58,10 +60,10 @@ package final class EmbeddingPool: Sendable {
     }
 
     private func enqueue(
-        _ key: Digest, text: String, waiter: Waiter, id: UInt64, deadline: ContinuousClock.Instant
+        _ key: Digest, text: String, tenant: TenantID, waiter: Waiter, id: UInt64, deadline: ContinuousClock.Instant
     ) {
         let action = self.state.withLock {
-            $0.embed(key, text: text, waiter: waiter, id: id, deadline: deadline)
+            $0.embed(key, text: text, tenant: tenant, waiter: waiter, id: id, deadline: deadline)
         }
         switch action {
         case .ready(let embedding): waiter.resume(returning: .success(embedding))

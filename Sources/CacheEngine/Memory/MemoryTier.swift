@@ -16,6 +16,8 @@ package final class MemoryTier: Sendable {
         package let attachment: any AnyObject & Sendable
 
         fileprivate let weight: Int
+        /// When the store was last told that the entry is served, milliseconds.
+        private let noted = Atomic<Int64>(.min)
 
         init(entry: CacheEntry, cache: CacheScope, attachment: any AnyObject & Sendable) {
             self.entry = entry
@@ -24,7 +26,20 @@ package final class MemoryTier: Sendable {
             // What the transport keeps is at most the entry again, but for the response, which both share.
             self.weight = 256 + 2 * entry.approximateBytes - entry.response.count
         }
+
+        /// Whether the store should be told that the entry is served; true once per interval.
+        func isNoteDue(at now: Timestamp) -> Bool {
+            let last = self.noted.load(ordering: .relaxed)
+            let (gone, overflow) = now.milliseconds.subtractingReportingOverflow(last)
+            guard overflow || gone >= MemoryTier.noteInterval else { return false }
+            return self.noted.compareExchange(
+                expected: last, desired: now.milliseconds, ordering: .relaxed
+            ).exchanged
+        }
     }
+
+    /// Between two notes to the store that an entry is served from memory.
+    private static let noteInterval: Int64 = 30_000
 
     /// For a transport that keeps nothing.
     private final class Nothing: Sendable {}
@@ -152,14 +167,28 @@ package final class MemoryTier: Sendable {
         }
     }
 
+    /// Like ``remove(_:)``, but leaves alone what is of another cache.
+    package func remove(_ id: EntryID, of cache: Digest) {
+        let shard = self.shards[Self.position(of: id)]
+        shard.state.withLock { state in
+            shard.generation.add(1, ordering: .releasing)
+            if case .entry(let item) = state.slots.value(for: id), item.cache.key == cache { state.slots.remove(id) }
+        }
+    }
+
     /// To be called after entries of a cache were removed and before that is acknowledged.
-    package func removeAll(of cache: CacheScope) {
+    package func removeAll(of cache: CacheScope) { self.removeAll { $0.cache == cache } }
+
+    /// To be called after a tenant's entries were removed and before that is acknowledged.
+    package func removeAll(of tenant: TenantScope) { self.removeAll { $0.cache.tenant == tenant } }
+
+    private func removeAll(where isRemoved: @Sendable (Item) -> Bool) {
         for shard in self.shards {
             shard.state.withLock { state in
                 shard.generation.add(1, ordering: .releasing)
                 state.slots.removeAll { slot in
                     guard case .entry(let item) = slot else { return false }
-                    return item.cache == cache
+                    return isRemoved(item)
                 }
             }
         }

@@ -7,6 +7,8 @@ package protocol Embedder: Sendable {
     var identity: EmbeddingIdentity { get }
     /// Batches that it works on at the same time; the pool never hands it more.
     var concurrency: Int { get }
+    /// Texts that it gains by having together. All of a batch wait for the last of it.
+    var batchLimit: Int { get }
 
     /// Embeds a batch on a thread of its own and returns at once.
     ///

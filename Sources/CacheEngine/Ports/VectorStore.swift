@@ -20,17 +20,29 @@ package protocol VectorStore: Sendable {
 
     /// Stores an entry in place of the one with its id, durably when it returns.
     ///
-    /// - Parameter embedding: Of the dimension of the partition's embedding identity.
-    /// - Returns: Whether there was one.
-    func put(_ entry: CacheEntry, embedding: Embedding, in partition: Partition)
-        async throws(VectorStoreError) -> Bool
+    /// Where the tenant's quota is full, its least valuable entries go in the same change, never another tenant's.
+    /// Expired ones are the least valuable; then those that were not served for the longest time (storing counts as
+    /// serving): what was asked for lately is what will be asked for again, and nothing else is known of every entry.
+    ///
+    /// - Parameters:
+    ///   - embedding: Of the dimension of the partition's embedding identity.
+    ///   - quota: Of the partition's tenant.
+    /// - Throws: ``VectorStoreError`` with `.overQuota` if the entry alone is larger than the quota.
+    func put(_ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota)
+        async throws(VectorStoreError) -> PutResult
+
+    /// Notes that an entry was served from elsewhere, which makes it more valuable. Never waits; need not be durable.
+    func touch(_ id: EntryID, in partition: Partition, at now: Timestamp)
 
     /// Removes what the selector names, durably when it returns, without a limit on how many.
     func remove(_ selector: RemovalSelector, dryRun: Bool, at now: Timestamp)
         async throws(VectorStoreError) -> RemovalResult
 
     /// Sizes of a tenant's caches.
-    func sizes(of tenant: TenantScope, at now: Timestamp) async throws(VectorStoreError) -> [CacheSize]
+    ///
+    /// - Parameter identity: Of the model in use; entries of others are orphans.
+    func sizes(of tenant: TenantScope, identity: Digest, at now: Timestamp)
+        async throws(VectorStoreError) -> TenantSize
 
     /// Memory of vectors and their index, bytes.
     var indexBytes: Int { get }
@@ -44,12 +56,18 @@ package struct NearestQuery: Sendable {
     package let threshold: Float
     /// Entries created before are passed over, inside the search.
     package let createdAtOrAfter: Timestamp?
+    /// Entries that it does not take are passed over, inside the search.
+    package let filter: MetadataFilter?
 
-    package init(embedding: Embedding, count: Int, threshold: Float, createdAtOrAfter: Timestamp? = nil) {
+    package init(
+        embedding: Embedding, count: Int, threshold: Float, createdAtOrAfter: Timestamp? = nil,
+        filter: MetadataFilter? = nil
+    ) {
         self.embedding = embedding
         self.count = count
         self.threshold = threshold
         self.createdAtOrAfter = createdAtOrAfter
+        self.filter = filter
     }
 }
 
@@ -58,13 +76,58 @@ package struct NearestResult: Sendable {
     package let matches: [LookupMatch]
     /// Without a match, the nearest that was passed over; `nil` if the partition is empty or none was seen.
     package let nearestMiss: NearestMiss?
-    /// Whether `nearestMiss` reached the threshold but was too old.
-    package let isNearestMissTooOld: Bool
+    /// Why `nearestMiss` is no match.
+    package let refusal: Refusal
 
-    package init(matches: [LookupMatch], nearestMiss: NearestMiss? = nil, isNearestMissTooOld: Bool = false) {
+    package enum Refusal: Sendable, Hashable {
+        case belowThreshold
+        /// It reaches the threshold.
+        case tooOld
+        /// It reaches the threshold.
+        case filtered
+    }
+
+    package init(matches: [LookupMatch], nearestMiss: NearestMiss? = nil, refusal: Refusal = .belowThreshold) {
         self.matches = matches
         self.nearestMiss = nearestMiss
-        self.isNearestMissTooOld = isNearestMissTooOld
+        self.refusal = refusal
+    }
+}
+
+/// What a tenant may store.
+package struct StoreQuota: Sendable, Hashable {
+    package static let unlimited = Self(entries: nil, bytes: nil)
+
+    /// At least 1.
+    package let entries: Int?
+    /// Of ``CacheEntry/quotaBytes(dimensions:)``.
+    package let bytes: Int?
+
+    package init(entries: Int?, bytes: Int?) {
+        self.entries = entries
+        self.bytes = bytes
+    }
+}
+
+package struct PutResult: Sendable, Equatable {
+    /// Whether there was a live entry with the id.
+    package let isReplacement: Bool
+    /// What went to make room: entries of the same tenant, of any of its caches.
+    package let evicted: [Evicted]
+
+    package struct Evicted: Sendable, Equatable {
+        package let id: EntryID
+        package let cache: Digest
+
+        package init(id: EntryID, cache: Digest) {
+            self.id = id
+            self.cache = cache
+        }
+    }
+
+    package init(isReplacement: Bool, evicted: [Evicted] = []) {
+        self.isReplacement = isReplacement
+        self.evicted = evicted
     }
 }
 
@@ -73,7 +136,11 @@ package enum RemovalSelector: Sendable {
     case ids([EntryID], in: CacheScope)
     case entry(EntryID, in: Partition)
     case radius(Embedding, similarity: Float, in: Partition)
+    /// Those of the cache, in all of its partitions, that the filter takes.
+    case filter(MetadataFilter, in: CacheScope)
     case cache(CacheScope)
+    /// All of the tenant's, those of older key schemes too.
+    case tenant(TenantScope)
 }
 
 package struct RemovalResult: Sendable, Equatable {
@@ -84,6 +151,24 @@ package struct RemovalResult: Sendable, Equatable {
     package init(count: Int, sample: [EntryID]) {
         self.count = count
         self.sample = sample
+    }
+}
+
+/// Sizes of what a tenant has stored; expired entries do not count.
+package struct TenantSize: Sendable, Equatable {
+    /// Caches that have live entries.
+    package let caches: [CacheSize]
+    package let entries: Int
+    /// What the byte quota counts.
+    package let bytes: Int
+    /// Live entries that no request finds: of an older key scheme, or of another model than the given one.
+    package let orphanedEntries: Int
+
+    package init(caches: [CacheSize], entries: Int, bytes: Int, orphanedEntries: Int) {
+        self.caches = caches
+        self.entries = entries
+        self.bytes = bytes
+        self.orphanedEntries = orphanedEntries
     }
 }
 
@@ -104,6 +189,8 @@ package struct VectorStoreError: Error, Sendable, Hashable, CustomStringConverti
     package enum Code: String, Sendable, CaseIterable {
         case unavailable
         case overloaded
+        /// An entry is larger than its tenant's quota.
+        case overQuota = "over_quota"
         /// The store's data is not as it must be.
         case corrupt
     }

@@ -28,15 +28,19 @@ extension PartitionIndex {
         /// Holds every entry that may belong to the answer, highest approximate similarity first.
         ///
         /// Computing their similarities anew in fp32, dropping those below the threshold and cutting after the count
-        /// asked for gives exactly what a comparison with every vector would have given.
+        /// asked for gives exactly what a comparison with every vector that the filter takes would have given.
         package let hits: [Candidate]
-        /// A live entry near the query, for explaining a miss; `nil` only if none was looked at.
+        /// What the filter refused and may be the nearest that it refused, of those that may reach the threshold;
+        /// highest approximate similarity first. If there are no hits in the end, the nearest is among them.
+        package let refused: [Candidate]
+        /// A live entry near the query, whatever the filter, for explaining a miss; `nil` only if none was looked at.
         package let nearest: Candidate?
         /// Whether no entry can be nearer than `nearest` by more than the errors of the two.
         package let isNearestExact: Bool
 
-        package init(hits: [Candidate], nearest: Candidate?, isNearestExact: Bool) {
+        package init(hits: [Candidate], refused: [Candidate], nearest: Candidate?, isNearestExact: Bool) {
             self.hits = hits
+            self.refused = refused
             self.nearest = nearest
             self.isNearestExact = isNearestExact
         }

@@ -10,13 +10,20 @@ extension PartitionIndex {
     ///   - threshold: The least similarity, -1...1.
     ///   - count: 1 or more; `Int.max` for every entry above the threshold.
     ///   - now: Entries that expire at or before this are not there.
+    ///   - filter: What it does not take is no hit and keeps nothing else from being one.
     /// - Complexity: Reads 32 bytes of every entry, and more of those that cannot be ruled out by them.
-    package func candidates(for query: [Float], threshold: Float, count: Int, now: Timestamp) -> Candidates {
+    package func candidates(
+        for query: [Float], threshold: Float, count: Int, now: Timestamp, filter: MetadataFilter? = nil
+    ) -> Candidates {
         precondition(query.count == self.dimensions, "a query of another dimension")
         precondition(count > 0, "a scan for nothing")
         var prepared = self.prepare(query)
         return withUnsafePointer(to: &prepared) { prepared in
-            self.scan(for: prepared, best: BestSoFar(count: count, threshold: threshold), now: now.milliseconds)
+            var sieve = Sieve(
+                filter: filter.map { ListFilter($0, lists: self.lists) }, error: prepared.pointee.error,
+                best: BestSoFar(count: count, threshold: threshold),
+                bestRefused: BestSoFar(count: 1, threshold: threshold))
+            return self.scan(for: prepared, &sieve, now: now.milliseconds)
         }
     }
 
@@ -29,46 +36,41 @@ extension PartitionIndex {
         return prepared
     }
 
-    private func scan(for query: UnsafePointer<ck_scan_query>, best: BestSoFar, now: Int64) -> Candidates {
-        let error = query.pointee.error
-        var best = best, state = ck_scan_state()
+    private func scan(for query: UnsafePointer<ck_scan_query>, _ sieve: inout Sieve, now: Int64) -> Candidates {
+        var state = ck_scan_state()
         ck_scan_state_make(&state)
-        var hits = self.hits(for: query, now: now, state: &state, best: &best)
-        // What was a hit before better ones came may be none any more.
-        let least = best.floor - error
-        hits.removeAll { $0.similarity < least }
-        hits.sort { $0.similarity > $1.similarity }
-        if !hits.isEmpty {
-            let found = hits.map { self.candidate($0, error: error) }
-            return Candidates(hits: found, nearest: found[0], isNearestExact: true)
+        self.scanSegments(for: query, now: now, state: &state, &sieve)
+        let (hits, refused) = sieve.finish()
+        let found = hits.map { self.candidate($0, error: sieve.error) }
+        let foundRefused = refused.map { self.candidate($0, error: sieve.error) }
+        if let nearest = (found.prefix(1) + foundRefused.prefix(1)).max(by: { $0.similarity < $1.similarity }) {
+            return Candidates(hits: found, refused: foundRefused, nearest: nearest, isNearestExact: true)
         }
         self.visitPeaks(for: query, now: now, state: &state)
-        let nearest = state.nearest.similarity > -2 ? self.candidate(state.nearest, error: error) : nil
-        return Candidates(hits: [], nearest: nearest, isNearestExact: self.basis == nil)
+        let nearest = state.nearest.similarity > -2 ? self.candidate(state.nearest, error: sieve.error) : nil
+        return Candidates(hits: [], refused: [], nearest: nearest, isNearestExact: self.basis == nil)
     }
 
     /// Scans all segments, raising the floor between them as better hits are found.
-    private func hits(
-        for query: UnsafePointer<ck_scan_query>, now: Int64, state: inout ck_scan_state, best: inout BestSoFar
-    ) -> [ck_scan_hit] {
-        var all: [ck_scan_hit] = []
+    private func scanSegments(
+        for query: UnsafePointer<ck_scan_query>, now: Int64, state: inout ck_scan_state, _ sieve: inout Sieve
+    ) {
         let room = min(self.count, Int(CK_SCAN_SEGMENT))
         withUnsafeTemporaryAllocation(of: ck_scan_hit.self, capacity: room) { hits in
             self.segments.withUnsafeBufferPointer { segments in
                 for index in segments.indices {
                     let segment = segments.baseAddress! + index
                     let next = index + 1 < segments.count ? segment + 1 : nil
+                    let base = UInt32(index) * UInt32(CK_SCAN_SEGMENT)
                     let found = ck_scan_segment_hits(
-                        self.instructionSet, segment, next, UInt32(index) * UInt32(CK_SCAN_SEGMENT), query, best.floor,
-                        now, &state, hits.baseAddress)
+                        self.instructionSet, segment, next, base, query, sieve.best.floor, now, &state,
+                        hits.baseAddress)
                     for hit in hits.prefix(Int(found)) {
-                        best.add(hit.similarity - query.pointee.error)
-                        all.append(hit)
+                        sieve.add(hit, list: segment.pointee.lists + Int(hit.slot - base))
                     }
                 }
             }
         }
-        return all
     }
 
     /// Reads the vectors of the entries with the greatest upper bounds, for want of a hit.
@@ -95,6 +97,44 @@ extension PartitionIndex {
         let (segment, place) = Self.place(of: hit.slot)
         let row = self.segments[segment].rows[place]
         return Candidate(id: self.id(at: hit.slot), row: row, similarity: hit.similarity, error: error)
+    }
+}
+
+/// Parts what a scan lets through into hits and what the filter refuses, before a hit may raise the floor for others.
+private struct Sieve {
+    var filter: ListFilter?
+    let error: Float
+    private(set) var best: BestSoFar
+    // Of what is refused, only the nearest explains a miss.
+    private var bestRefused: BestSoFar
+    private var hits: [ck_scan_hit] = []
+    private var refused: [ck_scan_hit] = []
+
+    init(filter: ListFilter?, error: Float, best: BestSoFar, bestRefused: BestSoFar) {
+        self.filter = filter
+        self.error = error
+        self.best = best
+        self.bestRefused = bestRefused
+    }
+
+    /// - Parameter list: Where its list's number is; read only for a filter.
+    mutating func add(_ hit: ck_scan_hit, list: UnsafePointer<UInt32>) {
+        if self.filter?.takes(list.pointee) ?? true {
+            self.best.add(hit.similarity - self.error)
+            self.hits.append(hit)
+        } else if hit.similarity >= self.bestRefused.floor - self.error {
+            self.bestRefused.add(hit.similarity - self.error)
+            self.refused.append(hit)
+        }
+    }
+
+    /// - Returns: Both by similarity, without those that better ones have ruled out since.
+    func finish() -> (hits: [ck_scan_hit], refused: [ck_scan_hit]) {
+        func ranked(_ hits: [ck_scan_hit], _ best: BestSoFar) -> [ck_scan_hit] {
+            let least = best.floor - self.error
+            return hits.filter { $0.similarity >= least }.sorted { $0.similarity > $1.similarity }
+        }
+        return (ranked(self.hits, self.best), ranked(self.refused, self.bestRefused))
     }
 }
 

@@ -6,10 +6,10 @@ package import CacheModel
 ///
 /// Entries live in segments of at most 16,384, which start small and grow, so a small partition costs little and a big
 /// one is never copied whole. The last entry fills the place of a removed one, so all segments but the last are full.
-/// About 905 bytes an entry at 384 dimensions.
+/// About 913 bytes an entry at 384 dimensions, and each distinct list of attributes once.
 ///
 /// Nothing here locks. Whoever owns the index keeps a reader-writer lock around it: `candidates`, `contains`,
-/// `learnBasis` and the counts only read, and may run on many threads at once; everything else writes.
+/// `noteUse`, `learnBasis` and the counts only read, and may run on many threads at once; everything else writes.
 package final class PartitionIndex {
     package static let maximumDimensions = Int(CK_SCAN_MAXIMUM_DIMENSION)
 
@@ -19,6 +19,7 @@ package final class PartitionIndex {
 
     let instructionSet: ck_isa
     var segments: [ck_scan_segment] = []
+    let lists = AttributeLists()
     private var table = SlotTable()
     /// The most that quantisation has taken from any vector put in.
     private(set) var entryError: Float = 0
@@ -44,13 +45,23 @@ package final class PartitionIndex {
     /// - Parameters:
     ///   - row: Comes back with the entry as a candidate.
     ///   - expiresAt: From when on the entry is no longer found.
+    ///   - usedAt: When it was last used.
+    ///   - attributes: By ``AttributesText/canonical(_:)``.
     ///   - vector: Of unit length and of the index's dimensions.
     /// - Returns: Whether the id is new.
     @discardableResult
-    package func put(_ id: EntryID, row: Int64, expiresAt: Timestamp, vector: [Float]) -> Bool {
+    package func put(
+        _ id: EntryID, row: Int64, expiresAt: Timestamp, usedAt: Timestamp = Timestamp(milliseconds: 0),
+        attributes: [UInt8] = [], vector: [Float]
+    ) -> Bool {
         precondition(vector.count == self.dimensions, "a vector of another dimension")
         let hash = self.hash(id.high, id.low)
+        let list = self.lists.add(attributes)
         if let slot = self.slot(of: id, hash: hash) {
+            let (segment, place) = Self.place(of: slot)
+            self.lists.remove(self.segments[segment].lists[place])
+            self.segments[segment].lists[place] = list
+            ck_scan_note_use(self.segments[segment].uses + place, usedAt.useTime)
             self.write(vector, row: row, expiresAt: expiresAt, to: slot)
             return false
         }
@@ -58,6 +69,8 @@ package final class PartitionIndex {
         let (segment, place) = self.makeRoom()
         self.segments[segment].ids[2 * place] = id.high
         self.segments[segment].ids[2 * place + 1] = id.low
+        self.segments[segment].lists[place] = list
+        ck_scan_note_use(self.segments[segment].uses + place, usedAt.useTime)
         self.segments[segment].count += 1
         self.count += 1
         self.write(vector, row: row, expiresAt: expiresAt, to: slot)
@@ -70,7 +83,7 @@ package final class PartitionIndex {
     /// - Returns: Whether there is such an entry.
     @discardableResult
     package func update(_ id: EntryID, row: Int64, expiresAt: Timestamp) -> Bool {
-        guard let slot = self.slot(of: id, hash: self.hash(id.high, id.low)) else { return false }
+        guard let slot = self.slot(of: id) else { return false }
         let (segment, place) = Self.place(of: slot)
         self.segments[segment].rows[place] = row
         self.segments[segment].expiry[place] = expiresAt.milliseconds
@@ -83,10 +96,12 @@ package final class PartitionIndex {
         let hash = self.hash(id.high, id.low)
         guard let slot = self.slot(of: id, hash: hash) else { return false }
         let last = UInt32(self.count - 1)
+        let (to, toPlace) = Self.place(of: slot)
         self.table.remove(slot, hash: hash) { self.hash(at: $0) }
+        self.lists.remove(self.segments[to].lists[toPlace])
         if slot != last {
             self.table.replace(last, by: slot, hash: self.hash(at: last))
-            let (to, toPlace) = Self.place(of: slot), (from, fromPlace) = Self.place(of: last)
+            let (from, fromPlace) = Self.place(of: last)
             var source = self.segments[from]  // the planes' addresses, not the planes
             ck_scan_segment_copy(&self.segments[to], UInt32(toPlace), &source, UInt32(fromPlace))
         }
@@ -100,6 +115,7 @@ package final class PartitionIndex {
     package func removeAll() {
         for index in self.segments.indices { ck_scan_segment_free(&self.segments[index]) }
         self.segments = []
+        self.lists.removeAll()
         self.table = SlotTable()
         self.basis = nil
         self.count = 0
@@ -107,9 +123,7 @@ package final class PartitionIndex {
     }
 
     /// Whether the entry is there, expired or not.
-    package func contains(_ id: EntryID) -> Bool {
-        self.slot(of: id, hash: self.hash(id.high, id.low)) != nil
-    }
+    package func contains(_ id: EntryID) -> Bool { self.slot(of: id) != nil }
 
     /// All memory of the index.
     package var bytes: Int {
@@ -118,7 +132,7 @@ package final class PartitionIndex {
             planes += withUnsafePointer(to: segment) { ck_scan_segment_bytes($0) }
         }
         let frame = MemoryLayout<ck_scan_segment>.stride * self.segments.capacity + 256
-        return planes + self.table.bytes + frame + (self.basis?.bytes ?? 0)
+        return planes + self.table.bytes + self.lists.bytes + frame + (self.basis?.bytes ?? 0)
     }
 
     static func place(of slot: UInt32) -> (segment: Int, place: Int) {
@@ -130,6 +144,8 @@ package final class PartitionIndex {
         let ids = self.segments[segment].ids!
         return EntryID(high: ids[2 * place], low: ids[2 * place + 1])
     }
+
+    func slot(of id: EntryID) -> UInt32? { self.slot(of: id, hash: self.hash(id.high, id.low)) }
 
     private func slot(of id: EntryID, hash: UInt) -> UInt32? {
         self.table.slot(hash: hash) { slot in

@@ -6,10 +6,13 @@ import Foundation
 
 /// Lookups that are answered from the server's memory, beside GETs of Redis.
 struct ExactLoad {
-    let options: Load
-    private static let cache = "bench"
+    private let options: Load
+    private let keys: ExactKeys
 
-    init(options: Load) { self.options = options }
+    init(options: Load) {
+        self.options = options
+        self.keys = ExactKeys(options: options)
+    }
 
     /// Who is measured, how.
     private enum Contender: String, CaseIterable {
@@ -22,47 +25,19 @@ struct ExactLoad {
 
     func run() throws {
         let target = try self.options.target(settings: ["server.threads=1"])
-        let session = try self.fill(target)
+        let session = try self.keys.fill(target)
         if let rate = self.options.rate {
             return try self.runOpenLoop(session, target: target, rate: rate)
         }
         let redis =
             self.options.withoutRedis
             ? nil : try ServerProcess.redis(self.tool("redis-server"), cores: self.options.serverCores)
-        let samples = try self.measure(session, target: target, redis: redis)
-        try self.report(samples)
+        var contenders = [(Contender.semcached, try self.keys.measurement(session, of: target.process))]
+        if let redis { contenders += try self.measurements(of: redis) }
+        try self.report(try self.options.measureInTurns(contenders))
     }
 
-    // MARK: Preparation
-
-    private var response: [UInt8] { (0..<self.options.responseBytes).map { UInt8(ascii: "a") + UInt8($0 % 26) } }
-
-    private func prompt(_ key: Int) throws -> CanonicalPrompt {
-        try CanonicalPrompt("how long does a transfer to account number \(100_000 + key) take?")
-    }
-
-    private func lookup(_ key: Int) throws -> ServiceRequest {
-        .lookup(LookupRequest(cache: Self.cache, prompt: try self.prompt(key), mode: .exact))
-    }
-
-    /// The order in which keys are asked for: the same one for all, and none that a prefetcher could follow.
-    private var order: [Int] {
-        var generator = SeededGenerator(seed: 1)
-        return (0..<self.options.keys).shuffled(using: &generator)
-    }
-
-    private func fill(_ target: Load.Target) throws -> WireSession {
-        let session = try WireSession(host: target.host, port: target.port)
-        try session.callAll(self.options.keys, window: self.options.window) { key in
-            .store(StoreRequest(cache: Self.cache, prompt: try self.prompt(key), response: self.response))
-        } reply: { _, _ in
-        }
-        // Brings each entry from the store into memory.
-        try session.callAll(self.options.keys, window: 1, request: self.lookup) { _, response in
-            guard case .lookup(.hit) = response else { throw BenchError("an entry just stored is not found") }
-        }
-        return session
-    }
+    // MARK: Redis
 
     private func tool(_ name: String) -> String { self.options.redisFolder.map { "\($0)/\(name)" } ?? name }
 
@@ -70,7 +45,7 @@ struct ExactLoad {
         var received = ReceiveBuffer(capacity: 4096)
         for key in 0..<self.options.keys {
             let head = "*3\r\n$3\r\nSET\r\n$16\r\n\(Self.redisKey(key))\r\n$\(self.options.responseBytes)\r\n"
-            try (Array(head.utf8) + self.response + Array("\r\n".utf8)).withUnsafeBytes { try socket.send($0) }
+            try (Array(head.utf8) + self.keys.response + Array("\r\n".utf8)).withUnsafeBytes { try socket.send($0) }
             while received.bytes.count < 5 { try received.fill(from: socket) }
             guard received.bytes.elementsEqual("+OK\r\n".utf8) else { throw BenchError("redis refused a SET") }
             received.take(5)
@@ -80,48 +55,13 @@ struct ExactLoad {
     /// The keys of `redis-benchmark -r`.
     private static func redisKey(_ key: Int) -> String { "key:" + String(format: "%012d", key) }
 
-    // MARK: Measuring
-
-    /// Measures a depth for some seconds.
-    private typealias Measurement = (_ depth: Int, _ seconds: Double) throws -> Sample
-
-    private func measure(
-        _ session: WireSession, target: Load.Target, redis: ServerProcess?
-    ) throws -> Samples {
-        var measurements = [(Contender.semcached, try self.measurement(session, of: target.process))]
-        if let redis { measurements += try self.measurements(of: redis) }
-        var samples: Samples = [:]
-        // Round 0 warms up and is not counted. The order turns round, so that a drift hits nobody more than others.
-        for round in 0...self.options.rounds {
-            for depth in self.options.depths.values {
-                for (contender, measurement) in round.isMultiple(of: 2) ? measurements : measurements.reversed() {
-                    let sample = try measurement(depth, self.options.seconds)
-                    if round > 0 { samples[depth, default: [:]][contender, default: []].append(sample) }
-                }
-            }
-        }
-        return samples
-    }
-
-    private var longest: Int { self.options.depths.values.max() ?? 1 }
-
-    private func measurement(_ session: WireSession, of process: ServerProcess?) throws -> Measurement {
-        let encoder = ClientMessageEncoder()
-        let frames = try self.order.map { WireSession.frame(UInt64($0 + 1), try self.lookup($0), encoder: encoder) }
-        let loop = ClosedLoop(
-            socket: session.socket, requests: RequestRing(frames, longest: self.longest),
-            format: HitReplies(response: self.response))
-        try loop.verifyAll()
-        return { depth, seconds in try loop.run(depth: depth, seconds: seconds, server: process) }
-    }
-
     private func measurements(of redis: ServerProcess) throws -> [(Contender, Measurement)] {
         let socket = try BlockingSocket(host: "127.0.0.1", port: redis.port)
         try self.fillRedis(socket)
-        let gets = self.order.map { Array("*2\r\n$3\r\nGET\r\n$16\r\n\(Self.redisKey($0))\r\n".utf8) }
+        let gets = self.keys.order.map { Array("*2\r\n$3\r\nGET\r\n$16\r\n\(Self.redisKey($0))\r\n".utf8) }
         let loop = ClosedLoop(
-            socket: socket, requests: RequestRing(gets, longest: self.longest),
-            format: ValueReplies(response: self.response))
+            socket: socket, requests: RequestRing(gets, longest: self.keys.longest),
+            format: ValueReplies(response: self.keys.response))
         try loop.verifyAll()
         let benchmark = RedisBenchmark(
             path: self.tool("redis-benchmark"), port: redis.port, core: self.options.clientCore,
@@ -144,9 +84,9 @@ struct ExactLoad {
 
     private func runOpenLoop(_ session: WireSession, target: Load.Target, rate: Double) throws {
         let encoder = ClientMessageEncoder()
-        let order = self.order
+        let order = self.keys.order
         let frames = try (0..<Int(rate * self.options.seconds)).map { number in
-            WireSession.frame(UInt64(number + 1), try self.lookup(order[number % order.count]), encoder: encoder)
+            WireSession.frame(UInt64(number + 1), try self.keys.lookup(order[number % order.count]), encoder: encoder)
         }
         let result = try OpenLoop(socket: session.socket, frames: frames, rate: rate).run(server: target.process)
         try result.report(

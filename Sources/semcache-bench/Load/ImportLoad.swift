@@ -22,7 +22,8 @@ struct ImportLoad {
         try session.callAll(pairs.count, window: self.options.window) { number in
             .store(
                 StoreRequest(
-                    cache: Self.cache, prompt: pairs[number].prompt, response: pairs[number].response ?? standIn))
+                    cache: Self.cache, prompt: .text(pairs[number].prompt),
+                    response: pairs[number].response ?? standIn))
         } reply: { _, response in
             guard case .store(let outcome) = response else { throw BenchError("the answer is none to a Store") }
             if outcome.isReplacement { replaced += 1 }

@@ -3,13 +3,15 @@
 import ArgumentParser
 import Foundation
 
-/// Load on a server: `--exact`, `--semantic` or `--import FILE`.
+/// Load on a server: `--exact`, `--layer`, `--semantic`, `--fairness` or `--import FILE`.
 struct Load: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Puts load on a semcached, its own or a running one.",
         discussion: """
             --exact measures Lookups that the memory answers, and Redis on the same core in the same rounds.
+            --layer measures Lookups that the memory answers with and without API key, roles and quotas.
             --semantic measures Lookups of questions that are not stored, and the bare embedding of the same questions.
+            --fairness measures one tenant's Lookups of questions that are not stored, alone and while another floods.
             --import stores what a file holds, many calls in flight.
             With --rate, requests leave at their time whether or not replies came, and latencies count from that time.
             """)
@@ -19,13 +21,19 @@ struct Load: ParsableCommand {
     @Flag(help: "Measures exact Lookups beside Redis.")
     var exact = false
 
+    @Flag(help: "Measures exact Lookups with tenants and quotas beside the same without.")
+    var layer = false
+
     @Flag(help: "Measures semantic Lookups beside the bare embedding.")
     var semantic = false
+
+    @Flag(help: "Measures semantic Lookups of a tenant beside another one's flood.")
+    var fairness = false
 
     @Option(name: .customLong("import"), help: "A file of questions, or of NDJSON with prompt and response, to store.")
     var importFile: String?
 
-    @Option(help: "A file of questions, one per line, for --semantic.")
+    @Option(help: "A file of questions, one per line, for --semantic and --fairness.")
     var questions: String?
 
     @Option(help: "host:port of a running semcached (IPv4); without it one is started with a store of its own.")
@@ -50,22 +58,22 @@ struct Load: ParsableCommand {
     @Option(help: "The core of this process.")
     var clientCore = 1
 
-    @Option(help: "Requests in flight, for --exact.")
+    @Option(help: "Requests in flight, for --exact and --layer.")
     var depths = NumberList([1, 16, 128])
 
     @Option(help: "Rounds, each of which measures everything once.")
     var rounds = 7
 
-    @Option(help: "Seconds of one measurement.")
+    @Option(help: "Seconds of one measurement; ten times as many for --fairness.")
     var seconds = 1.0
 
     @Option(help: "Bytes of a response.")
     var responseBytes = 512
 
-    @Option(help: "Distinct prompts, for --exact.")
+    @Option(help: "Distinct prompts, for --exact and --layer.")
     var keys = 1000
 
-    @Option(help: "Entries stored before --semantic measures.")
+    @Option(help: "Entries stored before --semantic and --fairness measure.")
     var entries = 10_000
 
     @Option(help: "Lookups that --semantic measures at most.")
@@ -74,17 +82,30 @@ struct Load: ParsableCommand {
     @Option(help: "Tokens of the questions looked up by --semantic, [CLS] and [SEP] among them.")
     var tokens = 12
 
-    @Option(help: "Requests per second of open-loop load.")
+    @Option(help: "Requests per second of open-loop load; 50 for --fairness if not given.")
     var rate: Double?
 
-    @Option(help: "Calls in flight of --import.")
+    @Option(help: "Calls in flight of --import, and of the flood of --fairness.")
     var window = 256
 
     func validate() throws {
-        let modes = [self.exact, self.semantic, self.importFile != nil].filter { $0 }.count
-        guard modes == 1 else { throw ValidationError("one of --exact, --semantic and --import must be given") }
-        guard !self.semantic || self.questions != nil else { throw ValidationError("--semantic needs --questions") }
-        guard self.depths.values.allSatisfy({ (1...min(1000, self.keys)).contains($0) }) else {
+        let modes = [self.exact, self.layer, self.semantic, self.fairness, self.importFile != nil].filter { $0 }.count
+        guard modes == 1 else {
+            throw ValidationError("one of --exact, --layer, --semantic, --fairness and --import must be given")
+        }
+        guard !(self.semantic || self.fairness) || self.questions != nil else {
+            throw ValidationError("--semantic and --fairness need --questions")
+        }
+        guard !(self.layer || self.fairness) || self.connect == nil else {
+            throw ValidationError("--layer and --fairness start servers with tenants of their own")
+        }
+        guard self.rate == nil || self.exact || self.semantic || self.fairness else {
+            throw ValidationError("--rate is for --exact, --semantic and --fairness")
+        }
+        guard self.rate.map({ $0 > 0 }) ?? true, self.rounds > 0, self.seconds > 0 else {
+            throw ValidationError("rates, rounds and seconds are positive")
+        }
+        guard self.keys > 0, self.depths.values.allSatisfy({ (1...min(1000, self.keys)).contains($0) }) else {
             throw ValidationError("a depth is 1…1000 and at most the number of keys")
         }
     }
@@ -93,7 +114,9 @@ struct Load: ParsableCommand {
         try Machine.printFacts(asJSON: self.common.json)
         try Machine.pinThread(to: self.clientCore)
         if self.exact { return try ExactLoad(options: self).run() }
+        if self.layer { return try LayerLoad(options: self).run() }
         if self.semantic { return try SemanticLoad(options: self).run() }
+        if self.fairness { return try FairnessLoad(options: self).run() }
         try ImportLoad(options: self).run()
     }
 
@@ -106,7 +129,9 @@ struct Load: ParsableCommand {
     }
 
     /// Starts a semcached, or says where the given one is.
-    func target(settings: [String]) throws -> Target {
+    ///
+    /// - Parameter tenants: Of the one that is started; without any it lets everybody in.
+    func target(settings: [String], tenants: [BenchTenant] = []) throws -> Target {
         if let connect = self.connect {
             let parts = connect.split(separator: ":")
             guard parts.count == 2, let port = Int(parts[1]) else { throw BenchError("--connect takes host:port") }
@@ -114,7 +139,8 @@ struct Load: ParsableCommand {
         }
         let process = try ServerProcess.semcached(
             self.semcached ?? Self.besideThis("semcached"), cores: self.serverCores, model: self.common.model,
-            settings: settings + self.settings)
+            settings: settings + self.settings,
+            configuration: tenants.isEmpty ? nil : BenchTenant.configuration(tenants))
         return Target(host: "127.0.0.1", port: process.port, process: process)
     }
 

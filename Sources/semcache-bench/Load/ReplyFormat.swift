@@ -85,8 +85,12 @@ struct ReplyHead {
     static let semanticHit: UInt8 = 2
 
     let id: UInt64
-    /// The wire's number of the outcome.
+    /// The wire's number of the error; 0 if there is none.
+    let code: UInt32
+    /// The wire's number of the outcome; 0 for an error.
     let outcome: UInt8
+
+    var isHit: Bool { self.outcome == Self.exactHit || self.outcome == Self.semanticHit }
 
     /// Measures the frame at the start; `nil` if it is not complete.
     @inline(__always)
@@ -97,18 +101,22 @@ struct ReplyHead {
         return bytes.count >= frame ? frame : nil
     }
 
-    /// Reads a whole frame's first fields; `nil` if it is no reply to a Lookup, such as an error.
+    /// Reads a whole frame's first fields; `nil` if it is neither a reply to a Lookup nor an error.
     @inline(__always)
     init?(_ frame: UnsafeRawBufferPointer) {
-        // ServerMessage.reply, Reply.id, Reply.lookup, LookupResponse.outcome: fields in the order of their numbers.
+        // ServerMessage.reply, Reply.id, then Reply.lookup and LookupResponse.outcome, or Reply.status and Status.code:
+        // fields in the order of their numbers.
         var position = FrameReader.headerBytes
         guard Self.take(0x12, frame, &position), Self.varint(frame, &position) != nil,
-            Self.take(0x08, frame, &position), let id = Self.varint(frame, &position),
-            Self.take(0x42, frame, &position), Self.varint(frame, &position) != nil,
-            Self.take(0x08, frame, &position), let outcome = Self.varint(frame, &position)
+            Self.take(0x08, frame, &position), let id = Self.varint(frame, &position)
+        else { return nil }
+        let isLookup = Self.take(0x42, frame, &position)
+        guard isLookup || Self.take(0x12, frame, &position), Self.varint(frame, &position) != nil,
+            Self.take(0x08, frame, &position), let number = Self.varint(frame, &position)
         else { return nil }
         self.id = id
-        self.outcome = UInt8(truncatingIfNeeded: outcome)
+        self.code = isLookup ? 0 : UInt32(truncatingIfNeeded: number)
+        self.outcome = isLookup ? UInt8(truncatingIfNeeded: number) : 0
     }
 
     @inline(__always)

@@ -43,7 +43,7 @@ struct SemanticLoad {
     private func store(_ prompts: [CanonicalPrompt], _ session: WireSession) throws {
         let response = (0..<self.options.responseBytes).map { UInt8(ascii: "a") + UInt8($0 % 26) }
         try session.callAll(prompts.count, window: self.options.window) { number in
-            .store(StoreRequest(cache: Self.cache, prompt: prompts[number], response: response))
+            .store(StoreRequest(cache: Self.cache, prompt: .text(prompts[number]), response: response))
         } reply: { _, _ in
         }
     }
@@ -69,7 +69,7 @@ struct SemanticLoad {
         for start in stride(from: 0, to: questions.count, by: Self.block) {
             let block = Array(questions[start..<min(start + Self.block, questions.count)])
             try self.lookUp(block, session, into: &times.lookups) { number in
-                LookupRequest(cache: Self.cache, prompt: block[number])
+                LookupRequest(cache: Self.cache, prompt: .text(block[number]))
             } outcome: {
                 if case .hit = $0 { times.hits += 1 }
             }
@@ -89,10 +89,11 @@ struct SemanticLoad {
             try Machine.pinThread(to: self.options.clientCore)
             try self.lookUp(block, session, into: &times.withVector) { number in
                 LookupRequest(
-                    cache: Self.cache, prompt: block[number], mode: .semantic, embedding: vectors[number])
+                    cache: Self.cache, prompt: .text(block[number]), mode: .semantic, embedding: vectors[number])
             }
             try self.lookUp(block, session, into: &times.exactMisses) { number in
-                LookupRequest(cache: Self.cache, prompt: block[number], vary: [Self.otherPartition], mode: .exact)
+                LookupRequest(
+                    cache: Self.cache, prompt: .text(block[number]), vary: [Self.otherPartition], mode: .exact)
             }
         }
         try self.report(times)
@@ -133,7 +134,8 @@ struct SemanticLoad {
         let encoder = ClientMessageEncoder()
         let frames = questions.prefix(max(1, Int(rate * self.options.seconds))).enumerated().map { number, question in
             WireSession.frame(
-                UInt64(number + 1), .lookup(LookupRequest(cache: Self.cache, prompt: question)), encoder: encoder)
+                UInt64(number + 1), .lookup(LookupRequest(cache: Self.cache, prompt: .text(question))),
+                encoder: encoder)
         }
         let result = try OpenLoop(socket: session.socket, frames: frames, rate: rate).run(server: target.process)
         try result.report(

@@ -14,11 +14,17 @@ final class ServerProcess {
     ///   - path: The executable.
     ///   - cores: As `taskset -c` takes them.
     ///   - settings: More of them, as `--set` takes them.
+    ///   - configuration: YAML, for what only a file can hold.
     static func semcached(
-        _ path: String, cores: String, model: String?, settings: [String]
+        _ path: String, cores: String, model: String?, settings: [String], configuration: String? = nil
     ) throws -> ServerProcess {
         let folder = try Self.makeFolder()
         var arguments = ["--port", "0", "--store", folder.appending(path: "store.sqlite").path]
+        if let configuration {
+            let file = folder.appending(path: "semcached.yaml")
+            try Data(configuration.utf8).write(to: file)
+            arguments += ["--config", file.path]
+        }
         if let model { arguments += ["--model", model] }
         for setting in settings { arguments += ["--set", setting] }
         let process = try Self.start(path, arguments, cores: cores, folder: folder)
@@ -56,14 +62,14 @@ final class ServerProcess {
         try? FileManager.default.removeItem(at: self.folder)
     }
 
-    /// Processor time that all of its threads have used.
+    /// Processor time that it has used, with that of threads that have ended.
     var cpuNanoseconds: UInt64 {
-        let tasks = "/proc/\(self.process.processIdentifier)/task"
-        let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
-        return threads.reduce(0) { sum, thread in
-            let text = (try? String(contentsOfFile: "\(tasks)/\(thread)/schedstat", encoding: .utf8)) ?? ""
-            return sum + (text.split(separator: " ").first.flatMap { UInt64($0) } ?? 0)
+        var clock = clockid_t()
+        var time = timespec()
+        guard clock_getcpuclockid(self.process.processIdentifier, &clock) == 0, clock_gettime(clock, &time) == 0 else {
+            return 0
         }
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     private static func makeFolder() throws -> URL {

@@ -13,14 +13,14 @@ final class WireSession {
     private var outgoing = ByteBuffer()
 
     /// Connects and says hello.
-    init(host: String = "127.0.0.1", port: Int) throws {
+    init(host: String = "127.0.0.1", port: Int, credential: Credential = .none) throws {
         self.socket = try BlockingSocket(host: host, port: port)
         let versions = ServiceVersion.protocolVersions
         self.append(
             .hello(
                 Hello(
                     minimumVersion: versions.lowerBound, maximumVersion: versions.upperBound,
-                    clientName: "semcache-bench")))
+                    clientName: "semcache-bench", credential: credential)))
         try self.flush()
         guard case .welcome = try self.receive() else { throw BenchError("the server does not welcome this client") }
     }
@@ -60,6 +60,18 @@ final class WireSession {
             }
             try self.received.fill(from: self.socket)
         }
+    }
+
+    /// What the server has counted for the session's tenant.
+    func statistics() throws -> ServiceStatistics {
+        var statistics = ServiceStatistics()
+        try self.callAll(1, window: 1) { _ in
+            .stats(cache: nil)
+        } reply: { _, response in
+            guard case .stats(let answer) = response else { throw BenchError("the answer is none to a Stats") }
+            statistics = answer
+        }
+        return statistics
     }
 
     /// Makes many calls, some in flight at any time.

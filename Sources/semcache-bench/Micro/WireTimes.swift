@@ -55,7 +55,7 @@ struct WireTimes {
     }
 
     private var lookup: ServiceRequest {
-        .lookup(LookupRequest(cache: "bench", prompt: self.prompt, mode: .exact))
+        .lookup(LookupRequest(cache: "bench", prompt: .text(self.prompt), mode: .exact))
     }
 
     private var hit: ServerMessage {

@@ -11,6 +11,8 @@ struct Latencies {
         self.histogram.record(min(nanoseconds, 120_000_000_000))
     }
 
+    mutating func add(_ other: Self) { self.histogram.add(other.histogram) }
+
     var count: Int { Int(self.histogram.totalCount) }
     var p50: Double { self.percentile(50) }
     var p99: Double { self.percentile(99) }

@@ -14,6 +14,8 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "Where the server listens (default: $SEMCACHED_SERVER, or 127.0.0.1:7070).")
     var server: String?
 
+    @OptionGroup var credential: CredentialOptions
+
     @Option(help: "Time that a call may take, such as 500ms, 10s or 1m.")
     var timeout = DurationText(.seconds(10))
 
@@ -29,6 +31,8 @@ struct ServerOptions: ParsableArguments {
         configuration.timeout = self.timeout.duration
         configuration.connectTimeout = min(configuration.connectTimeout, self.timeout.duration)
         configuration.clientName = "semcache/\(versionText)"
+        configuration.credential = try self.credential.credential()
+        configuration.tenant = self.credential.tenant
         return configuration
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import CacheModel
 
 /// A duration as people write it: `90`, `500ms`, `30s`, `1h30m`, `7d`, `1.5h`.
 struct DurationText: ExpressibleByArgument, Equatable {
@@ -56,5 +57,12 @@ struct DurationText: ExpressibleByArgument, Equatable {
         ]
         let first = parts.firstIndex { $0.0 > 0 } ?? 3
         return parts[first...].prefix(2).filter { $0.0 > 0 }.map { "\($0.0)\($0.1)" }.joined(separator: " ")
+    }
+
+    /// Writes how long to wait, in whole seconds from ten on; never less than it is.
+    static func wait(_ duration: Duration) -> String {
+        let milliseconds = max(1, duration.wholeMilliseconds)
+        if milliseconds < 10_000 { return "\(NumberText.grouped(milliseconds)) ms" }
+        return self.text(.seconds(milliseconds / 1000 + (milliseconds % 1000 == 0 ? 0 : 1)))
     }
 }

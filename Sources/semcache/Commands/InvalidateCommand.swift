@@ -5,13 +5,14 @@ import CacheClient
 
 struct InvalidateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "invalidate", abstract: "Removes entries of a cache.",
+        commandName: "invalidate", abstract: "Removes entries of a cache, or of the whole tenant.",
         discussion: """
-            Takes exactly one of --id, --prompt, --similar and --all. When it returns, no removed entry is served any
-            more. Prints how many there were.
+            Takes exactly one of --id, --prompt, --similar, --filter, --tag, --all and --whole-tenant.
+            When it returns, no removed entry is served any more. Prints how many there were.
             """)
 
-    @OptionGroup var cache: CacheOptions
+    @Option(help: "Name of the cache (default: default).")
+    var cache: String?
 
     @Option(help: "Remove the entry of this id. May be repeated.")
     var id: [EntryIDText] = []
@@ -28,8 +29,20 @@ struct InvalidateCommand: AsyncParsableCommand {
     @Option(help: "How similar, given as 1 - similarity, 0 to 2.")
     var distance: Float?
 
+    @Option(help: "Remove every entry whose attributes it takes, such as 'lang == \"de\" and not draft'.")
+    var filter: String?
+
+    @Option(help: "Remove every entry with this tag. May be repeated: one of them is enough.")
+    var tag: [String] = []
+
     @Flag(help: "Remove every entry of the cache.")
     var all = false
+
+    @Flag(help: "Remove every entry of every cache of the tenant; needs --confirm.")
+    var wholeTenant = false
+
+    @Option(help: ArgumentHelp("The tenant's name, to confirm that it is meant.", valueName: "name"))
+    var confirm: String?
 
     @OptionGroup var vary: VaryOptions
 
@@ -39,9 +52,19 @@ struct InvalidateCommand: AsyncParsableCommand {
     @OptionGroup var server: ServerOptions
 
     func validate() throws {
-        let selectors = [!self.id.isEmpty, self.prompt != nil, self.similar != nil, self.all].count { $0 }
-        guard selectors == 1 else {
-            throw ValidationError("Give exactly one of --id, --prompt, --similar and --all.")
+        let selectors = [
+            !self.id.isEmpty, self.prompt != nil, self.similar != nil, self.filter != nil, !self.tag.isEmpty, self.all,
+            self.wholeTenant,
+        ]
+        guard selectors.count(where: { $0 }) == 1 else {
+            throw ValidationError(
+                "Give exactly one of --id, --prompt, --similar, --filter, --tag, --all and --whole-tenant.")
+        }
+        guard self.wholeTenant == (self.confirm != nil) else {
+            throw ValidationError("--whole-tenant needs --confirm with the tenant's name, and it needs --whole-tenant.")
+        }
+        guard !self.wholeTenant || self.cache == nil else {
+            throw ValidationError("--whole-tenant is about every cache: leave --cache out.")
         }
         let similarity = try self.leastSimilarity()
         guard (self.similar != nil) == (similarity != nil) else {
@@ -56,7 +79,7 @@ struct InvalidateCommand: AsyncParsableCommand {
     func run() async throws {
         let target = try self.target()
         let receipt = try await self.server.withClient { client in
-            try await client.invalidate(target, in: self.cache.cache, isDryRun: self.dryRun)
+            try await client.invalidate(target, in: self.cache, isDryRun: self.dryRun)
         }
         if self.server.json {
             Output.line(JSONText.line(InvalidationObject(receipt)))
@@ -78,6 +101,9 @@ struct InvalidateCommand: AsyncParsableCommand {
         if let similar = self.similar, let similarity = try self.leastSimilarity() {
             return .similar(to: try Input.text(similar, name: "prompt"), similarity: similarity, vary: vary)
         }
+        if let filter = self.filter { return .filter(filter) }
+        if !self.tag.isEmpty { return .tags(self.tag) }
+        if let confirm = self.confirm { return .wholeTenant(confirming: confirm) }
         return self.all ? .wholeCache : .entries(self.id.map { $0.id })
     }
 

@@ -9,14 +9,18 @@ struct LookupCommand: AsyncParsableCommand {
         abstract: "Finds the stored answer to a prompt that means the same.",
         discussion: """
             Prints the answer, and to the standard error why it was served, or why nothing was.
-            Exit codes: 0 hit, 1 miss, 2 error.
+            Exit codes: 0 hit, 1 miss or bypass, 2 error.
             """)
 
     @Argument(help: "The prompt; - reads it from the standard input.")
-    var prompt: String
+    var prompt: String?
 
+    @OptionGroup var chat: ChatOptions
     @OptionGroup var cache: CacheOptions
     @OptionGroup var vary: VaryOptions
+
+    @Option(help: "Find only entries whose attributes it takes, such as 'lang == \"de\" and not draft'.")
+    var filter: String?
 
     @Option(help: "Least similarity of a match, -1 to 1 (default: the cache's).")
     var threshold: Float?
@@ -36,12 +40,15 @@ struct LookupCommand: AsyncParsableCommand {
     @OptionGroup var server: ServerOptions
 
     func validate() throws {
+        guard (self.prompt != nil) != self.chat.isGiven else {
+            throw ValidationError("Give a prompt, or a chat with --message or --messages.")
+        }
         _ = try Similarity.from(similarity: self.threshold, distance: self.distance, option: "--threshold")
         _ = try self.vary.parts()
     }
 
     func run() async throws {
-        let prompt = try Input.text(self.prompt, name: "prompt")
+        let asked = try self.chat.asked(orText: self.prompt)
         let threshold = try Similarity.from(
             similarity: self.threshold, distance: self.distance, option: "--threshold")
         let vary = try self.vary.parts()
@@ -49,9 +56,18 @@ struct LookupCommand: AsyncParsableCommand {
             // Connects first, so that the time shown is the lookup's own.
             _ = try await client.ping()
             let start = ContinuousClock.now
-            let answer = try await client.lookup(
-                prompt, in: self.cache.cache, vary: vary, similarityThreshold: threshold, topK: self.topK,
-                maximumAge: self.maxAge?.duration, mode: self.mode.mode)
+            let answer =
+                switch asked {
+                case .text(let prompt):
+                    try await client.lookup(
+                        prompt, in: self.cache.cache, vary: vary, filter: self.filter, similarityThreshold: threshold,
+                        topK: self.topK, maximumAge: self.maxAge?.duration, mode: self.mode.mode)
+                case .chat(let messages):
+                    try await client.lookup(
+                        messages, in: self.cache.cache, vary: vary, filter: self.filter,
+                        similarityThreshold: threshold, topK: self.topK, maximumAge: self.maxAge?.duration,
+                        mode: self.mode.mode)
+                }
             return (answer, ContinuousClock.now - start)
         }
         if self.server.json {
@@ -71,6 +87,8 @@ struct LookupCommand: AsyncParsableCommand {
             }
         case .miss(let miss):
             Output.error(Explanation.line(miss))
+        case .bypass(let bypass):
+            Output.error(Explanation.line(bypass))
         }
     }
 }

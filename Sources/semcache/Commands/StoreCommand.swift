@@ -6,13 +6,16 @@ import CacheClient
 struct StoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store", abstract: "Stores the answer to a prompt.",
-        discussion: "Storing the same prompt again replaces the entry. Prints the entry's id.")
+        discussion: """
+            Takes a prompt and a response; only the response if --message or --messages give a chat, and none if
+            --response-file does. Storing the same prompt again replaces the entry. Prints the entry's id.
+            """)
 
-    @Argument(help: "The prompt; - reads it from the standard input.")
-    var prompt: String
+    @Argument(
+        help: ArgumentHelp("The prompt, then the response; - reads it from the standard input.", valueName: "text"))
+    var texts: [String] = []
 
-    @Argument(help: "The response; - reads it from the standard input.")
-    var response: String?
+    @OptionGroup var chat: ChatOptions
 
     @Option(help: "Read the response from a file.")
     var responseFile: String?
@@ -39,29 +42,44 @@ struct StoreCommand: AsyncParsableCommand {
 
     @OptionGroup var server: ServerOptions
 
+    private var prompt: String? { self.chat.isGiven ? nil : self.texts.first }
+    private var response: String? { self.responseFile == nil ? self.texts.last : nil }
+
     func validate() throws {
-        switch (self.response, self.responseFile) {
-        case (nil, nil): throw ValidationError("Give a response, - for the standard input, or --response-file.")
-        case (.some, .some): throw ValidationError("Give a response or --response-file, not both.")
-        case ("-", nil), (nil, "-"):
-            guard self.prompt != "-" else {
-                throw ValidationError("The prompt and the response cannot both come from the standard input.")
-            }
-        default: break
+        let expected = (self.chat.isGiven ? 0 : 1) + (self.responseFile == nil ? 1 : 0)
+        guard self.texts.count == expected else {
+            throw ValidationError(
+                """
+                Give a prompt, or a chat with --message or --messages; and then a response, - for the standard input, \
+                or --response-file.
+                """)
+        }
+        let standardInputs = [
+            self.prompt == "-", self.chat.isStandardInput, self.response == "-", self.responseFile == "-",
+        ]
+        guard standardInputs.count(where: { $0 }) <= 1 else {
+            throw ValidationError("Only one thing can come from the standard input.")
         }
         _ = try self.vary.parts()
         _ = try self.attributes()
     }
 
     func run() async throws {
-        let prompt = try Input.text(self.prompt, name: "prompt")
+        let asked = try self.chat.asked(orText: self.prompt)
         let response = try self.responseBytes()
         let vary = try self.vary.parts()
         let attributes = try self.attributes()
         let receipt = try await self.server.withClient { client in
-            try await client.store(
-                response, for: prompt, in: self.cache.cache, vary: vary, contentType: self.contentType,
-                attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration)
+            switch asked {
+            case .text(let prompt):
+                try await client.store(
+                    response, for: prompt, in: self.cache.cache, vary: vary, contentType: self.contentType,
+                    attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration)
+            case .chat(let messages):
+                try await client.store(
+                    response, for: messages, in: self.cache.cache, vary: vary, contentType: self.contentType,
+                    attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration)
+            }
         }
         if self.server.json {
             Output.line(JSONText.line(ReceiptObject(receipt)))

@@ -7,6 +7,8 @@ import Synchronization
 struct Importer: Sendable {
     /// Attempts for a line that the server could not take just now.
     private static let maximumAttempts = 5
+    /// Longest time between two attempts, whatever the server says.
+    private static let maximumWait = Duration.seconds(30)
 
     private let client: CacheClient
     private let cache: String
@@ -75,6 +77,7 @@ struct Importer: Sendable {
         let attributes = (record.attributes ?? [:]).mapValues { $0.value }
         var attempt = 1
         while true {
+            let wait: Duration
             do {
                 return try await self.client.store(
                     record.response, for: record.prompt, in: self.cache, vary: record.vary ?? [:],
@@ -82,8 +85,9 @@ struct Importer: Sendable {
                     timeToLive: record.timeToLive)
             } catch {
                 guard error.isTransient, attempt < Self.maximumAttempts else { throw error }
+                wait = min(Self.maximumWait, max(.milliseconds(100 << attempt), error.retryAfter ?? .zero))
             }
-            try await Task.sleep(for: .milliseconds(100 << attempt))
+            try await Task.sleep(for: wait)
             attempt += 1
         }
     }

@@ -68,11 +68,22 @@ struct AnswerObject: Encodable {
         }
     }
 
-    /// `hit_exact`, `hit_semantic` or `miss`.
+    struct Bypass: Encodable {
+        let messages: Int
+        let maximumMessages: Int
+
+        enum CodingKeys: String, CodingKey {
+            case messages
+            case maximumMessages = "maximum_messages"
+        }
+    }
+
+    /// `hit_exact`, `hit_semantic`, `miss` or `bypass`.
     let outcome: String
     let tier: String?
     let matches: [Match]
     let miss: Miss?
+    let bypass: Bypass?
     /// From the call to the answer, over an open connection.
     let elapsedMilliseconds: Double
 
@@ -81,22 +92,27 @@ struct AnswerObject: Encodable {
         case tier
         case matches
         case miss
+        case bypass
         case elapsedMilliseconds = "elapsed_ms"
     }
 
     init(_ answer: CacheAnswer, elapsed: Duration) {
         self.elapsedMilliseconds = elapsed / .milliseconds(1)
+        self.matches = answer.hit.map { hit in hit.matches.map { Match($0) } } ?? []
+        self.tier = answer.hit?.tier.rawValue
         switch answer {
         case .hit(let hit):
             self.outcome = "hit_\(hit.kind.rawValue)"
-            self.tier = hit.tier.rawValue
-            self.matches = hit.matches.map { Match($0) }
             self.miss = nil
+            self.bypass = nil
         case .miss(let miss):
             self.outcome = "miss"
-            self.tier = nil
-            self.matches = []
             self.miss = Miss(miss)
+            self.bypass = nil
+        case .bypass(let bypass):
+            self.outcome = "bypass"
+            self.miss = nil
+            self.bypass = Bypass(messages: bypass.messages, maximumMessages: bypass.maximumMessages)
         }
     }
 }

@@ -19,6 +19,11 @@ enum Explanation {
         return text + "; threshold \(NumberText.similarity(miss.similarityThreshold))"
     }
 
+    static func line(_ bypass: CacheBypass) -> String {
+        "bypass: the chat has \(NumberText.count(bypass.messages, "message that counts", "messages that count")), "
+            + "the cache keeps chats of at most \(NumberText.grouped(bypass.maximumMessages))"
+    }
+
     /// As the wire names it, in lower case.
     static func name(_ reason: CacheMiss.Reason) -> String {
         switch reason {
@@ -26,6 +31,7 @@ enum Explanation {
         case .notStored: "not_stored"
         case .belowThreshold: "below_threshold"
         case .tooOld: "too_old"
+        case .filtered: "filtered"
         case .degraded: "degraded"
         }
     }
@@ -52,6 +58,7 @@ enum Explanation {
         case .notStored: "this prompt is not stored"
         case .belowThreshold: "no stored prompt is similar enough"
         case .tooOld: "what is stored is older than --max-age"
+        case .filtered: "what is stored is similar enough, but --filter does not take it"
         case .degraded(.embedderOverloaded): "degraded, the embedder is overloaded"
         case .degraded(.embedderFailed): "degraded, the embedder failed"
         case .degraded(.storeUnavailable): "degraded, the store is not available"

@@ -11,6 +11,7 @@ struct StatisticsObject: Encodable {
         let responseBytes: UInt64
         let stores: UInt64
         let invalidatedEntries: UInt64
+        let evictedEntries: UInt64
         let exactHitsL1: UInt64
         let exactHitsStore: UInt64
         let semanticHitsL1: UInt64
@@ -19,7 +20,9 @@ struct StatisticsObject: Encodable {
         let missesNotStored: UInt64
         let missesBelowThreshold: UInt64
         let missesTooOld: UInt64
+        let missesFiltered: UInt64
         let missesDegraded: UInt64
+        let bypasses: UInt64
         let hitRate: Double?
 
         enum CodingKeys: String, CodingKey {
@@ -28,6 +31,7 @@ struct StatisticsObject: Encodable {
             case responseBytes = "response_bytes"
             case stores
             case invalidatedEntries = "invalidated_entries"
+            case evictedEntries = "evicted_entries"
             case exactHitsL1 = "exact_hits_l1"
             case exactHitsStore = "exact_hits_store"
             case semanticHitsL1 = "semantic_hits_l1"
@@ -36,11 +40,43 @@ struct StatisticsObject: Encodable {
             case missesNotStored = "misses_not_stored"
             case missesBelowThreshold = "misses_below_threshold"
             case missesTooOld = "misses_too_old"
+            case missesFiltered = "misses_filtered"
             case missesDegraded = "misses_degraded"
+            case bypasses
             case hitRate = "hit_rate"
         }
     }
 
+    struct Tenant: Encodable {
+        let entries: UInt64
+        let bytes: UInt64
+        /// `nil` without a quota.
+        let maximumEntries: UInt64?
+        let maximumBytes: UInt64?
+        let orphanedEntries: UInt64
+        let evictedEntries: UInt64
+        let refusedByRate: UInt64
+        let refusedByCallsInFlight: UInt64
+        let refusedByRequestBytes: UInt64
+        let refusedByRole: UInt64
+        let refusedByQuota: UInt64
+
+        enum CodingKeys: String, CodingKey {
+            case entries
+            case bytes
+            case maximumEntries = "maximum_entries"
+            case maximumBytes = "maximum_bytes"
+            case orphanedEntries = "orphaned_entries"
+            case evictedEntries = "evicted_entries"
+            case refusedByRate = "refused_by_rate"
+            case refusedByCallsInFlight = "refused_by_calls_in_flight"
+            case refusedByRequestBytes = "refused_by_request_bytes"
+            case refusedByRole = "refused_by_role"
+            case refusedByQuota = "refused_by_quota"
+        }
+    }
+
+    let tenant: Tenant
     let embedder: String
     let uptimeMilliseconds: Int64
     let connections: UInt64
@@ -52,6 +88,7 @@ struct StatisticsObject: Encodable {
     let caches: [Cache]
 
     enum CodingKeys: String, CodingKey {
+        case tenant
         case embedder
         case uptimeMilliseconds = "uptime_ms"
         case connections
@@ -64,6 +101,7 @@ struct StatisticsObject: Encodable {
     }
 
     init(_ statistics: ServerStatistics) {
+        self.tenant = Tenant(statistics.tenant)
         self.embedder = statistics.embedder
         self.uptimeMilliseconds = statistics.uptime.wholeMilliseconds
         self.connections = statistics.connections
@@ -83,6 +121,7 @@ extension StatisticsObject.Cache {
         self.responseBytes = cache.responseBytes
         self.stores = cache.stores
         self.invalidatedEntries = cache.invalidatedEntries
+        self.evictedEntries = cache.evictedEntries
         self.exactHitsL1 = cache.exactHitsL1
         self.exactHitsStore = cache.exactHitsStore
         self.semanticHitsL1 = cache.semanticHitsL1
@@ -91,7 +130,25 @@ extension StatisticsObject.Cache {
         self.missesNotStored = cache.missesNotStored
         self.missesBelowThreshold = cache.missesBelowThreshold
         self.missesTooOld = cache.missesTooOld
+        self.missesFiltered = cache.missesFiltered
         self.missesDegraded = cache.missesDegraded
+        self.bypasses = cache.bypasses
         self.hitRate = cache.hitRate
+    }
+}
+
+extension StatisticsObject.Tenant {
+    init(_ tenant: ServerStatistics.Tenant) {
+        self.entries = tenant.entries
+        self.bytes = tenant.bytes
+        self.maximumEntries = tenant.maximumEntries
+        self.maximumBytes = tenant.maximumBytes
+        self.orphanedEntries = tenant.orphanedEntries
+        self.evictedEntries = tenant.evictedEntries
+        self.refusedByRate = tenant.refusedByRate
+        self.refusedByCallsInFlight = tenant.refusedByCallsInFlight
+        self.refusedByRequestBytes = tenant.refusedByRequestBytes
+        self.refusedByRole = tenant.refusedByRole
+        self.refusedByQuota = tenant.refusedByQuota
     }
 }

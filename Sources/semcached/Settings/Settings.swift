@@ -18,17 +18,18 @@ struct Settings {
     var verifiesModel: Bool
     var precision: MiniLMEncoder.Precision
     var embedderThreads: Int
-    var policy: CachePolicy
+    var tenants: TenantSettings
     var logLevel: Logger.Level
     var gracePeriod: Duration
 
     /// Every key there is; another one in a file or an argument is an error.
-    static let keys: Set<String> = [
+    static let keys: Set<String> = Self.plainKeys.union(TenantSettings.tokenKeys)
+        .union(CachePolicy.keys.map { "cache.\($0)" })
+
+    private static let plainKeys: Set<String> = [
         "server.host", "server.port", "server.threads", "server.grace_period",
         "store.path", "store.sweep_interval", "memory.limit",
-        "embedder.model_path", "embedder.verify", "embedder.precision", "embedder.threads",
-        "cache.similarity_threshold", "cache.similarity_floor", "cache.ttl", "cache.maximum_ttl", "cache.ttl_jitter",
-        "cache.fail_open", "log.level",
+        "embedder.model_path", "embedder.verify", "embedder.precision", "embedder.threads", "log.level",
     ]
 
     /// Reads and checks all settings.
@@ -51,34 +52,15 @@ struct Settings {
             try source.choice(
                 "log.level", Dictionary(uniqueKeysWithValues: Logger.Level.allCases.map { ($0.rawValue, $0) }))
             ?? .info
-        let defaults = CachePolicy()
-        self.policy = CachePolicy(
-            similarityThreshold: Float(
-                try source.number("cache.similarity_threshold", in: -1...1) ?? Double(defaults.similarityThreshold)),
-            similarityFloor: Float(
-                try source.number("cache.similarity_floor", in: -1...1) ?? Double(defaults.similarityFloor)),
-            timeToLive: try source.duration("cache.ttl", atLeast: .milliseconds(1)) ?? defaults.timeToLive,
-            maximumTimeToLive: try source.duration("cache.maximum_ttl", atLeast: .milliseconds(1))
-                ?? defaults.maximumTimeToLive,
-            timeToLiveJitter: try source.number("cache.ttl_jitter", in: 0...0.5) ?? defaults.timeToLiveJitter,
-            failsOpen: try source.boolean("cache.fail_open") ?? defaults.failsOpen)
+        self.tenants = try TenantSettings(source)
         try self.check()
     }
 
     private func check() throws {
-        guard self.policy.similarityThreshold >= self.policy.similarityFloor else {
-            throw SettingsError("cache.similarity_threshold is below cache.similarity_floor")
-        }
-        guard self.policy.timeToLive <= self.policy.maximumTimeToLive else {
-            throw SettingsError("cache.ttl is longer than cache.maximum_ttl")
-        }
-        guard self.policy.maximumTimeToLive <= Limits.maximumTimeToLive else {
-            throw SettingsError("cache.maximum_ttl is longer than \(Limits.maximumTimeToLive)")
-        }
-        guard Self.isLoopback(self.host) else {
+        guard self.tenants.hasCredentials || Self.isLoopback(self.host) else {
             throw SettingsError(
-                "server.host is \(self.host): this version has no credentials to configure, and without credentials "
-                    + "it listens on loopback only (127.0.0.1, ::1 or localhost)")
+                "server.host is \(self.host), and no credentials are configured: without tenants' api_keys, gateways or "
+                    + "tokens the service listens on loopback only (127.0.0.1, ::1 or localhost)")
         }
     }
 
@@ -105,11 +87,4 @@ struct Settings {
         }
         return self.home + "/.cache/semcached"
     }
-}
-
-/// What is wrong with the configuration.
-struct SettingsError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) { self.description = description }
 }

@@ -84,6 +84,13 @@ struct  Semcached__V1__ServerMessage
     , SEMCACHED__V1__SERVER_MESSAGE__KIND__NOT_SET, {0} }
 
 
+typedef enum {
+  SEMCACHED__V1__HELLO__CREDENTIAL__NOT_SET = 0,
+  SEMCACHED__V1__HELLO__CREDENTIAL_API_KEY = 4,
+  SEMCACHED__V1__HELLO__CREDENTIAL_TOKEN = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__HELLO__CREDENTIAL__CASE)
+} Semcached__V1__Hello__CredentialCase;
+
 /*
  * The first message of a connection.
  */
@@ -93,10 +100,18 @@ struct  Semcached__V1__Hello
   uint32_t minimum_version;
   uint32_t maximum_version;
   ProtobufCBinaryData client_name;
+  Semcached__V1__Hello__CredentialCase credential_case;
+  union {
+    ProtobufCBinaryData api_key;
+    /*
+     * A JSON Web Token in its compact form.
+     */
+    ProtobufCBinaryData token;
+  };
 };
 #define SEMCACHED__V1__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__hello__descriptor) \
-    , 0, 0, {0,NULL} }
+    , 0, 0, {0,NULL}, SEMCACHED__V1__HELLO__CREDENTIAL__NOT_SET, {0} }
 
 
 /*
@@ -143,6 +158,10 @@ struct  Semcached__V1__Call
    * W3C trace context, or empty.
    */
   ProtobufCBinaryData traceparent;
+  /*
+   * For a gateway's credential: the tenant for which it calls. Everybody else leaves it empty.
+   */
+  ProtobufCBinaryData tenant;
   Semcached__V1__Call__RequestCase request_case;
   union {
     Semcached__V1__LookupRequest *lookup;
@@ -154,7 +173,7 @@ struct  Semcached__V1__Call
 };
 #define SEMCACHED__V1__CALL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__call__descriptor) \
-    , 0, 0, {0,NULL}, SEMCACHED__V1__CALL__REQUEST__NOT_SET, {0} }
+    , 0, 0, {0,NULL}, {0,NULL}, SEMCACHED__V1__CALL__REQUEST__NOT_SET, {0} }
 
 
 /*
@@ -182,6 +201,9 @@ struct  Semcached__V1__Status
    * The field of the request that is at fault, if one is.
    */
   ProtobufCBinaryData field;
+  /*
+   * When it is worth trying again; 0 if that is not known.
+   */
   uint64_t retry_after_ms;
 };
 #define SEMCACHED__V1__STATUS__INIT \

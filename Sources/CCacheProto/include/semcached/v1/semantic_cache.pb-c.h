@@ -19,21 +19,26 @@ typedef struct Semcached__V1__VaryPart Semcached__V1__VaryPart;
 typedef struct Semcached__V1__StringList Semcached__V1__StringList;
 typedef struct Semcached__V1__Attribute Semcached__V1__Attribute;
 typedef struct Semcached__V1__Embedding Semcached__V1__Embedding;
+typedef struct Semcached__V1__ChatMessage Semcached__V1__ChatMessage;
 typedef struct Semcached__V1__LookupRequest Semcached__V1__LookupRequest;
 typedef struct Semcached__V1__Usage Semcached__V1__Usage;
 typedef struct Semcached__V1__Match Semcached__V1__Match;
 typedef struct Semcached__V1__Miss Semcached__V1__Miss;
+typedef struct Semcached__V1__Bypass Semcached__V1__Bypass;
 typedef struct Semcached__V1__LookupResponse Semcached__V1__LookupResponse;
 typedef struct Semcached__V1__StoreRequest Semcached__V1__StoreRequest;
 typedef struct Semcached__V1__StoreResponse Semcached__V1__StoreResponse;
 typedef struct Semcached__V1__EntryIDs Semcached__V1__EntryIDs;
 typedef struct Semcached__V1__ExactPrompt Semcached__V1__ExactPrompt;
 typedef struct Semcached__V1__SemanticRadius Semcached__V1__SemanticRadius;
+typedef struct Semcached__V1__Tags Semcached__V1__Tags;
 typedef struct Semcached__V1__WholeCache Semcached__V1__WholeCache;
+typedef struct Semcached__V1__WholeTenant Semcached__V1__WholeTenant;
 typedef struct Semcached__V1__InvalidateRequest Semcached__V1__InvalidateRequest;
 typedef struct Semcached__V1__InvalidateResponse Semcached__V1__InvalidateResponse;
 typedef struct Semcached__V1__StatsRequest Semcached__V1__StatsRequest;
 typedef struct Semcached__V1__CacheStats Semcached__V1__CacheStats;
+typedef struct Semcached__V1__TenantStats Semcached__V1__TenantStats;
 typedef struct Semcached__V1__StatsResponse Semcached__V1__StatsResponse;
 typedef struct Semcached__V1__PingRequest Semcached__V1__PingRequest;
 typedef struct Semcached__V1__PingResponse Semcached__V1__PingResponse;
@@ -97,7 +102,11 @@ typedef enum _Semcached__V1__MissReason {
   /*
    * the cache could not look; see `degraded`
    */
-  SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED = 5
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED = 5,
+  /*
+   * the nearest entry is close enough, but the filter does not take it
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__MISS_REASON)
 } Semcached__V1__MissReason;
 typedef enum _Semcached__V1__Degraded {
@@ -180,6 +189,20 @@ struct  Semcached__V1__Embedding
     , 0,NULL }
 
 
+/*
+ * One message of a chat.
+ */
+struct  Semcached__V1__ChatMessage
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData role;
+  ProtobufCBinaryData content;
+};
+#define SEMCACHED__V1__CHAT_MESSAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__chat_message__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
 typedef enum {
   SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT__NOT_SET = 0,
   SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT_SIMILARITY_THRESHOLD = 4
@@ -196,6 +219,9 @@ struct  Semcached__V1__LookupRequest
 {
   ProtobufCMessage base;
   ProtobufCBinaryData cache;
+  /*
+   * The prompt as text; or `messages`, a chat of which the cache's prompt policy takes the question. One of the two.
+   */
   ProtobufCBinaryData prompt;
   size_t n_vary;
   Semcached__V1__VaryPart **vary;
@@ -208,6 +234,12 @@ struct  Semcached__V1__LookupRequest
    * Spares the server the embedding.
    */
   Semcached__V1__Embedding *embedding;
+  /*
+   * Only entries whose attributes it takes are found. Protos/README.md has the grammar. None if empty.
+   */
+  ProtobufCBinaryData filter;
+  size_t n_messages;
+  Semcached__V1__ChatMessage **messages;
   Semcached__V1__LookupRequest__SimilarityThresholdPresentCase similarity_threshold_present_case;
   union {
     float similarity_threshold;
@@ -219,7 +251,7 @@ struct  Semcached__V1__LookupRequest
 };
 #define SEMCACHED__V1__LOOKUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lookup_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0, SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_BOTH, NULL, SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT__NOT_SET, {0}, SEMCACHED__V1__LOOKUP_REQUEST__MAX_AGE_PRESENT__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0, SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_BOTH, NULL, {0,NULL}, 0,NULL, SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT__NOT_SET, {0}, SEMCACHED__V1__LOOKUP_REQUEST__MAX_AGE_PRESENT__NOT_SET, {0} }
 
 
 struct  Semcached__V1__Usage
@@ -296,6 +328,20 @@ struct  Semcached__V1__Miss
     , SEMCACHED__V1__MISS_REASON__MISS_REASON_UNSPECIFIED, SEMCACHED__V1__DEGRADED__DEGRADED_NONE, {0,NULL}, 0, 0, SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT__NOT_SET, {0} }
 
 
+/*
+ * The chat has more messages than the cache's policy allows: it is neither looked up nor stored.
+ */
+struct  Semcached__V1__Bypass
+{
+  ProtobufCMessage base;
+  uint32_t messages;
+  uint32_t maximum_messages;
+};
+#define SEMCACHED__V1__BYPASS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__bypass__descriptor) \
+    , 0, 0 }
+
+
 struct  Semcached__V1__LookupResponse
 {
   ProtobufCMessage base;
@@ -310,10 +356,14 @@ struct  Semcached__V1__LookupResponse
    * on a miss
    */
   Semcached__V1__Miss *miss;
+  /*
+   * on a bypass
+   */
+  Semcached__V1__Bypass *bypass;
 };
 #define SEMCACHED__V1__LOOKUP_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lookup_response__descriptor) \
-    , SEMCACHED__V1__OUTCOME__OUTCOME_UNSPECIFIED, SEMCACHED__V1__TIER__TIER_UNSPECIFIED, 0,NULL, NULL }
+    , SEMCACHED__V1__OUTCOME__OUTCOME_UNSPECIFIED, SEMCACHED__V1__TIER__TIER_UNSPECIFIED, 0,NULL, NULL, NULL }
 
 
 typedef enum {
@@ -340,6 +390,11 @@ struct  Semcached__V1__StoreRequest
   ProtobufCBinaryData *tags;
   Semcached__V1__Embedding *embedding;
   Semcached__V1__Usage *usage;
+  /*
+   * Instead of `prompt`, as for a Lookup.
+   */
+  size_t n_messages;
+  Semcached__V1__ChatMessage **messages;
   Semcached__V1__StoreRequest__TtlPresentCase ttl_present_case;
   union {
     uint64_t ttl_ms;
@@ -347,7 +402,7 @@ struct  Semcached__V1__StoreRequest
 };
 #define SEMCACHED__V1__STORE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__store_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT__NOT_SET, {0} }
 
 
 struct  Semcached__V1__StoreResponse
@@ -379,10 +434,12 @@ struct  Semcached__V1__ExactPrompt
   ProtobufCBinaryData prompt;
   size_t n_vary;
   Semcached__V1__VaryPart **vary;
+  size_t n_messages;
+  Semcached__V1__ChatMessage **messages;
 };
 #define SEMCACHED__V1__EXACT_PROMPT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__exact_prompt__descriptor) \
-    , {0,NULL}, 0,NULL }
+    , {0,NULL}, 0,NULL, 0,NULL }
 
 
 /*
@@ -396,10 +453,26 @@ struct  Semcached__V1__SemanticRadius
   Semcached__V1__VaryPart **vary;
   float similarity;
   Semcached__V1__Embedding *embedding;
+  size_t n_messages;
+  Semcached__V1__ChatMessage **messages;
 };
 #define SEMCACHED__V1__SEMANTIC_RADIUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__semantic_radius__descriptor) \
-    , {0,NULL}, 0,NULL, 0, NULL }
+    , {0,NULL}, 0,NULL, 0, NULL, 0,NULL }
+
+
+/*
+ * Every entry with at least one of these tags.
+ */
+struct  Semcached__V1__Tags
+{
+  ProtobufCMessage base;
+  size_t n_tags;
+  ProtobufCBinaryData *tags;
+};
+#define SEMCACHED__V1__TAGS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__tags__descriptor) \
+    , 0,NULL }
 
 
 struct  Semcached__V1__WholeCache
@@ -411,12 +484,31 @@ struct  Semcached__V1__WholeCache
      }
 
 
+/*
+ * Every entry of every cache of the tenant. `cache` must be empty.
+ */
+struct  Semcached__V1__WholeTenant
+{
+  ProtobufCMessage base;
+  /*
+   * The tenant's name, to confirm that it is meant.
+   */
+  ProtobufCBinaryData confirm_tenant;
+};
+#define SEMCACHED__V1__WHOLE_TENANT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__whole_tenant__descriptor) \
+    , {0,NULL} }
+
+
 typedef enum {
   SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR__NOT_SET = 0,
   SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_ENTRY_IDS = 2,
   SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_EXACT_PROMPT = 3,
   SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_SEMANTIC_RADIUS = 4,
-  SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_WHOLE_CACHE = 5
+  SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_WHOLE_CACHE = 5,
+  SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_FILTER = 6,
+  SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_TAGS = 7,
+  SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR_WHOLE_TENANT = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__INVALIDATE_REQUEST__SELECTOR__CASE)
 } Semcached__V1__InvalidateRequest__SelectorCase;
 
@@ -434,6 +526,12 @@ struct  Semcached__V1__InvalidateRequest
     Semcached__V1__ExactPrompt *exact_prompt;
     Semcached__V1__SemanticRadius *semantic_radius;
     Semcached__V1__WholeCache *whole_cache;
+    /*
+     * Every entry whose attributes it takes, whatever its vary parts. An empty filter is an error.
+     */
+    ProtobufCBinaryData filter;
+    Semcached__V1__Tags *tags;
+    Semcached__V1__WholeTenant *whole_tenant;
   };
 };
 #define SEMCACHED__V1__INVALIDATE_REQUEST__INIT \
@@ -484,10 +582,51 @@ struct  Semcached__V1__CacheStats
   uint64_t misses_degraded;
   uint64_t stores;
   uint64_t invalidated_entries;
+  uint64_t misses_filtered;
+  uint64_t bypasses;
+  /*
+   * because the tenant's quota was full
+   */
+  uint64_t evicted_entries;
 };
 #define SEMCACHED__V1__CACHE_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__cache_stats__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * The tenant as a whole: sizes as of now, refusals since the server started.
+ */
+struct  Semcached__V1__TenantStats
+{
+  ProtobufCMessage base;
+  uint64_t entries;
+  /*
+   * what the byte quota counts
+   */
+  uint64_t bytes;
+  /*
+   * 0: no quota
+   */
+  uint64_t maximum_entries;
+  /*
+   * 0: no quota
+   */
+  uint64_t maximum_bytes;
+  /*
+   * Of an older key scheme or another model: never found, gone when they expire or with the whole tenant.
+   */
+  uint64_t orphaned_entries;
+  uint64_t evicted_entries;
+  uint64_t refused_by_rate;
+  uint64_t refused_by_calls_in_flight;
+  uint64_t refused_by_request_bytes;
+  uint64_t refused_by_role;
+  uint64_t refused_by_quota;
+};
+#define SEMCACHED__V1__TENANT_STATS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__tenant_stats__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Semcached__V1__StatsResponse
@@ -496,6 +635,9 @@ struct  Semcached__V1__StatsResponse
   size_t n_caches;
   Semcached__V1__CacheStats **caches;
   uint64_t uptime_ms;
+  /*
+   * Of the whole process, and only if it serves a single tenant without credentials; 0 otherwise.
+   */
   uint64_t l1_entries;
   uint64_t l1_bytes;
   uint64_t index_bytes;
@@ -503,10 +645,11 @@ struct  Semcached__V1__StatsResponse
   uint64_t embeddings_cached;
   uint64_t connections;
   ProtobufCBinaryData embedder;
+  Semcached__V1__TenantStats *tenant;
 };
 #define SEMCACHED__V1__STATS_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__stats_response__descriptor) \
-    , 0,NULL, 0, 0, 0, 0, 0, 0, 0, {0,NULL} }
+    , 0,NULL, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL }
 
 
 struct  Semcached__V1__PingRequest
@@ -604,6 +747,25 @@ Semcached__V1__Embedding *
 void   semcached__v1__embedding__free_unpacked
                      (Semcached__V1__Embedding *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__ChatMessage methods */
+void   semcached__v1__chat_message__init
+                     (Semcached__V1__ChatMessage         *message);
+size_t semcached__v1__chat_message__get_packed_size
+                     (const Semcached__V1__ChatMessage   *message);
+size_t semcached__v1__chat_message__pack
+                     (const Semcached__V1__ChatMessage   *message,
+                      uint8_t             *out);
+size_t semcached__v1__chat_message__pack_to_buffer
+                     (const Semcached__V1__ChatMessage   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__ChatMessage *
+       semcached__v1__chat_message__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__chat_message__free_unpacked
+                     (Semcached__V1__ChatMessage *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__LookupRequest methods */
 void   semcached__v1__lookup_request__init
                      (Semcached__V1__LookupRequest         *message);
@@ -679,6 +841,25 @@ Semcached__V1__Miss *
                       const uint8_t       *data);
 void   semcached__v1__miss__free_unpacked
                      (Semcached__V1__Miss *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__Bypass methods */
+void   semcached__v1__bypass__init
+                     (Semcached__V1__Bypass         *message);
+size_t semcached__v1__bypass__get_packed_size
+                     (const Semcached__V1__Bypass   *message);
+size_t semcached__v1__bypass__pack
+                     (const Semcached__V1__Bypass   *message,
+                      uint8_t             *out);
+size_t semcached__v1__bypass__pack_to_buffer
+                     (const Semcached__V1__Bypass   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__Bypass *
+       semcached__v1__bypass__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__bypass__free_unpacked
+                     (Semcached__V1__Bypass *message,
                       ProtobufCAllocator *allocator);
 /* Semcached__V1__LookupResponse methods */
 void   semcached__v1__lookup_response__init
@@ -794,6 +975,25 @@ Semcached__V1__SemanticRadius *
 void   semcached__v1__semantic_radius__free_unpacked
                      (Semcached__V1__SemanticRadius *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__Tags methods */
+void   semcached__v1__tags__init
+                     (Semcached__V1__Tags         *message);
+size_t semcached__v1__tags__get_packed_size
+                     (const Semcached__V1__Tags   *message);
+size_t semcached__v1__tags__pack
+                     (const Semcached__V1__Tags   *message,
+                      uint8_t             *out);
+size_t semcached__v1__tags__pack_to_buffer
+                     (const Semcached__V1__Tags   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__Tags *
+       semcached__v1__tags__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__tags__free_unpacked
+                     (Semcached__V1__Tags *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__WholeCache methods */
 void   semcached__v1__whole_cache__init
                      (Semcached__V1__WholeCache         *message);
@@ -812,6 +1012,25 @@ Semcached__V1__WholeCache *
                       const uint8_t       *data);
 void   semcached__v1__whole_cache__free_unpacked
                      (Semcached__V1__WholeCache *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__WholeTenant methods */
+void   semcached__v1__whole_tenant__init
+                     (Semcached__V1__WholeTenant         *message);
+size_t semcached__v1__whole_tenant__get_packed_size
+                     (const Semcached__V1__WholeTenant   *message);
+size_t semcached__v1__whole_tenant__pack
+                     (const Semcached__V1__WholeTenant   *message,
+                      uint8_t             *out);
+size_t semcached__v1__whole_tenant__pack_to_buffer
+                     (const Semcached__V1__WholeTenant   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__WholeTenant *
+       semcached__v1__whole_tenant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__whole_tenant__free_unpacked
+                     (Semcached__V1__WholeTenant *message,
                       ProtobufCAllocator *allocator);
 /* Semcached__V1__InvalidateRequest methods */
 void   semcached__v1__invalidate_request__init
@@ -889,6 +1108,25 @@ Semcached__V1__CacheStats *
 void   semcached__v1__cache_stats__free_unpacked
                      (Semcached__V1__CacheStats *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__TenantStats methods */
+void   semcached__v1__tenant_stats__init
+                     (Semcached__V1__TenantStats         *message);
+size_t semcached__v1__tenant_stats__get_packed_size
+                     (const Semcached__V1__TenantStats   *message);
+size_t semcached__v1__tenant_stats__pack
+                     (const Semcached__V1__TenantStats   *message,
+                      uint8_t             *out);
+size_t semcached__v1__tenant_stats__pack_to_buffer
+                     (const Semcached__V1__TenantStats   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__TenantStats *
+       semcached__v1__tenant_stats__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__tenant_stats__free_unpacked
+                     (Semcached__V1__TenantStats *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__StatsResponse methods */
 void   semcached__v1__stats_response__init
                      (Semcached__V1__StatsResponse         *message);
@@ -960,6 +1198,9 @@ typedef void (*Semcached__V1__Attribute_Closure)
 typedef void (*Semcached__V1__Embedding_Closure)
                  (const Semcached__V1__Embedding *message,
                   void *closure_data);
+typedef void (*Semcached__V1__ChatMessage_Closure)
+                 (const Semcached__V1__ChatMessage *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__LookupRequest_Closure)
                  (const Semcached__V1__LookupRequest *message,
                   void *closure_data);
@@ -971,6 +1212,9 @@ typedef void (*Semcached__V1__Match_Closure)
                   void *closure_data);
 typedef void (*Semcached__V1__Miss_Closure)
                  (const Semcached__V1__Miss *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__Bypass_Closure)
+                 (const Semcached__V1__Bypass *message,
                   void *closure_data);
 typedef void (*Semcached__V1__LookupResponse_Closure)
                  (const Semcached__V1__LookupResponse *message,
@@ -990,8 +1234,14 @@ typedef void (*Semcached__V1__ExactPrompt_Closure)
 typedef void (*Semcached__V1__SemanticRadius_Closure)
                  (const Semcached__V1__SemanticRadius *message,
                   void *closure_data);
+typedef void (*Semcached__V1__Tags_Closure)
+                 (const Semcached__V1__Tags *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__WholeCache_Closure)
                  (const Semcached__V1__WholeCache *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__WholeTenant_Closure)
+                 (const Semcached__V1__WholeTenant *message,
                   void *closure_data);
 typedef void (*Semcached__V1__InvalidateRequest_Closure)
                  (const Semcached__V1__InvalidateRequest *message,
@@ -1004,6 +1254,9 @@ typedef void (*Semcached__V1__StatsRequest_Closure)
                   void *closure_data);
 typedef void (*Semcached__V1__CacheStats_Closure)
                  (const Semcached__V1__CacheStats *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__TenantStats_Closure)
+                 (const Semcached__V1__TenantStats *message,
                   void *closure_data);
 typedef void (*Semcached__V1__StatsResponse_Closure)
                  (const Semcached__V1__StatsResponse *message,
@@ -1098,21 +1351,26 @@ extern const ProtobufCMessageDescriptor semcached__v1__vary_part__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__string_list__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__attribute__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__embedding__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__chat_message__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__lookup_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__usage__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__match__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__miss__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__bypass__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__store_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__store_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__entry_ids__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__exact_prompt__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__semantic_radius__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__tags__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__whole_cache__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__whole_tenant__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__invalidate_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__invalidate_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__stats_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__tenant_stats__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__stats_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_response__descriptor;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+
+extension CacheEngine {
+    /// Counters and sizes of the tenant and its caches, or of one of them. Tells nothing of other tenants.
+    ///
+    /// - Throws: ``CacheError`` with `.unavailable` if the store cannot tell, and as ``tenant(_:)``.
+    package func statistics(cache: String?, scope: TenantScope) async throws(CacheError) -> ServiceStatistics {
+        let tenant = try self.tenant(scope)
+        let size: TenantSize
+        do throws(VectorStoreError) {
+            size = try await self.store.sizes(of: scope, identity: self.pool.identity.key, at: self.now)
+        } catch {
+            throw CacheError(.unavailable, error.message)
+        }
+        // By digest: names that are canonically equal are two caches.
+        var caches = tenant.account.cacheStatistics()
+        for size in size.caches {
+            let key = CacheScope(size.cache, of: scope).key
+            var statistics = caches[key] ?? CacheStatistics(cache: size.cache)
+            statistics.entries = UInt64(size.entries)
+            statistics.responseBytes = UInt64(size.responseBytes)
+            caches[key] = statistics
+        }
+        let wanted = cache.map { CacheScope($0, of: scope).key }
+        var statistics = ServiceStatistics()
+        statistics.tenant = Self.statistics(of: tenant, size, caches)
+        statistics.caches = caches.filter { wanted == nil || $0.key == wanted }.map(\.value)
+            .sorted { $0.cache.utf8.lexicographicallyPrecedes($1.cache.utf8) }
+        statistics.uptime = ContinuousClock.now - self.startedAt
+        statistics.embedder = self.pool.identity.description
+        return statistics
+    }
+
+    /// Adds what is of the whole process: only for who may know of all tenants.
+    package func addProcess(to statistics: inout ServiceStatistics) {
+        let (entries, bytes) = self.memory.size
+        statistics.l1Entries = UInt64(entries)
+        statistics.l1Bytes = UInt64(bytes)
+        statistics.indexBytes = UInt64(self.store.indexBytes)
+        (statistics.embeddingsComputed, statistics.embeddingsCached) = self.pool.counters
+    }
+
+    private static func statistics(
+        of tenant: Tenant, _ size: TenantSize, _ caches: [Digest: CacheStatistics]
+    ) -> TenantStatistics {
+        var statistics = TenantStatistics()
+        statistics.entries = UInt64(size.entries)
+        statistics.bytes = UInt64(size.bytes)
+        statistics.orphanedEntries = UInt64(size.orphanedEntries)
+        statistics.maximumEntries = UInt64(tenant.policy.quota.entries ?? 0)
+        statistics.maximumBytes = UInt64(tenant.policy.quota.bytes ?? 0)
+        statistics.evictedEntries = caches.values.reduce(0) { $0 + $1.evictedEntries }
+        tenant.account.add(to: &statistics)
+        return statistics
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import Synchronization
+
+/// What a tenant uses now, and what was refused to it. Outlives a change of its policy.
+package final class TenantAccount: Sendable {
+    private struct KnownCache {
+        let name: String
+        let counters: CacheCounters
+    }
+
+    private let bucket = TokenBucket()
+    private let callsInFlight = Atomic<Int>(0)
+    private let refusedByRate = Atomic<UInt64>(0)
+    private let refusedByCallsInFlight = Atomic<UInt64>(0)
+    private let refusedByRequestBytes = Atomic<UInt64>(0)
+    private let refusedByRole = Atomic<UInt64>(0)
+    private let refusedByQuota = Atomic<UInt64>(0)
+    private let caches = Mutex<[Digest: KnownCache]>([:])
+    /// Counts what the caches over the limit do.
+    let uncounted = CacheCounters()
+
+    init() {}
+
+    // MARK: Requests
+
+    /// Checks a request against rate and size, and takes a token.
+    ///
+    /// - Parameter bytes: Of its body.
+    /// - Throws: ``CacheError`` with `.resourceExhausted`.
+    func admit(_ quota: TenantQuota, bytes: Int, at now: Timestamp) throws(CacheError) {
+        if let limit = quota.requestBytes, bytes > limit {
+            self.refusedByRequestBytes.add(1, ordering: .relaxed)
+            throw CacheError(.resourceExhausted, "the request has \(bytes) bytes, the tenant's limit is \(limit)")
+        }
+        guard let rate = quota.requestsPerSecond else { return }
+        let burst = quota.burst ?? max(1, Int(rate))
+        guard let wait = self.bucket.take(rate: rate, burst: burst, at: now) else { return }
+        self.refusedByRate.add(1, ordering: .relaxed)
+        throw CacheError(
+            .resourceExhausted, "the tenant makes more than \(rate) requests per second", retryAfter: wait.roundedUp)
+    }
+
+    /// Begins a call; ``endCall()`` must follow.
+    ///
+    /// - Throws: ``CacheError`` with `.resourceExhausted`.
+    func beginCall(_ quota: TenantQuota) throws(CacheError) {
+        let count = self.callsInFlight.add(1, ordering: .relaxed).newValue
+        guard let limit = quota.callsInFlight, count > limit else { return }
+        self.callsInFlight.subtract(1, ordering: .relaxed)
+        self.refusedByCallsInFlight.add(1, ordering: .relaxed)
+        // When one of them ends is not known; soon is a good guess.
+        throw CacheError(
+            .resourceExhausted, "the tenant has \(limit) calls in flight, its limit", retryAfter: .milliseconds(10))
+    }
+
+    package func endCall() { self.callsInFlight.subtract(1, ordering: .relaxed) }
+
+    package func countRefusalByRole() { self.refusedByRole.add(1, ordering: .relaxed) }
+    func countRefusalByQuota() { self.refusedByQuota.add(1, ordering: .relaxed) }
+
+    // MARK: Caches
+
+    /// The counters of a cache.
+    ///
+    /// - Parameter isDeclared: Whether it exists by configuration; others are counted together from
+    ///   ``Limits/maximumCachesPerTenant`` on, and `nil` is returned.
+    func counters(of cache: CacheScope, isDeclared: Bool) -> CacheCounters? {
+        self.caches.withLock { caches in
+            if let known = caches[cache.key] { return known.counters }
+            guard isDeclared || caches.count < Limits.maximumCachesPerTenant else { return nil }
+            let counters = CacheCounters()
+            caches[cache.key] = KnownCache(name: cache.name, counters: counters)
+            return counters
+        }
+    }
+
+    func knownCounters(of cache: Digest) -> CacheCounters {
+        self.caches.withLock { $0[cache]?.counters } ?? self.uncounted
+    }
+
+    /// What the caches counted, by their digest.
+    func cacheStatistics() -> [Digest: CacheStatistics] {
+        self.caches.withLock { $0 }.mapValues { cache in
+            var statistics = CacheStatistics(cache: cache.name)
+            cache.counters.add(to: &statistics)
+            return statistics
+        }
+    }
+
+    func add(to statistics: inout TenantStatistics) {
+        statistics.refusedByRate = self.refusedByRate.load(ordering: .relaxed)
+        statistics.refusedByCallsInFlight = self.refusedByCallsInFlight.load(ordering: .relaxed)
+        statistics.refusedByRequestBytes = self.refusedByRequestBytes.load(ordering: .relaxed)
+        statistics.refusedByRole = self.refusedByRole.load(ordering: .relaxed)
+        statistics.refusedByQuota = self.refusedByQuota.load(ordering: .relaxed)
+    }
+}
+
+extension Duration {
+    /// To whole milliseconds, at least one.
+    fileprivate var roundedUp: Duration {
+        .milliseconds(max(1, (self + .microseconds(999)).wholeMilliseconds))
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+package import CacheWire
+
+// What a server may say.
+extension SeededGenerator {
+    /// As it looks on the wire: without its prompt.
+    package mutating func entry() -> CacheEntry {
+        let created = Int64(self.int(0...2_000_000_000_000))
+        return CacheEntry(
+            id: self.entryID(), prompt: nil, response: self.response(), contentType: self.text(1...20),
+            attributes: self.attributes(), usage: self.usage(), createdAt: Timestamp(milliseconds: created),
+            expiresAt: Timestamp(milliseconds: created + Int64(self.int(0...1_000_000_000))))
+    }
+
+    package mutating func lookupOutcome() -> LookupOutcome {
+        if self.chance(0.1) { return .bypass(LookupBypass(messages: self.int(1...1000), limit: self.int(0...999))) }
+        guard self.chance(0.6) else { return .miss(self.miss()) }
+        let matches = (0..<(self.chance(0.7) ? 1 : self.int(1...5))).map { _ in
+            LookupMatch(entry: self.entry(), similarity: Float.random(in: -1...1, using: &self))
+        }
+        return .hit(
+            LookupHit(
+                kind: self.pick([.exact, .semantic]), tier: self.pick([.l1, .store]), matches: matches,
+                at: matches[0].entry.createdAt + .milliseconds(self.int(0...1_000_000_000))))
+    }
+
+    private mutating func miss() -> LookupMiss {
+        let reasons: [LookupMiss.Reason] =
+            [.noEntry, .notStored, .belowThreshold, .tooOld, .filtered]
+            + LookupMiss.Degradation.allCases.map { .degraded($0) }
+        let nearest = NearestMiss(
+            id: self.entryID(), similarity: Float.random(in: -1...1, using: &self), isApproximate: self.chance(0.5))
+        return LookupMiss(
+            reason: self.pick(reasons), nearest: self.chance(0.5) ? nearest : nil,
+            similarityThreshold: Float.random(in: -1...1, using: &self))
+    }
+
+    private mutating func statistics() -> ServiceStatistics {
+        var statistics = ServiceStatistics()
+        statistics.caches = (0..<self.int(0...4)).map { _ in
+            var cache = CacheStatistics(cache: self.text())
+            let counters: [WritableKeyPath<CacheStatistics, UInt64>] = [
+                \.entries, \.responseBytes, \.exactHitsL1, \.exactHitsStore, \.semanticHitsL1, \.semanticHitsStore,
+                \.missesNoEntry, \.missesNotStored, \.missesBelowThreshold, \.missesTooOld, \.missesDegraded, \.stores,
+                \.invalidatedEntries, \.missesFiltered, \.bypasses, \.evictedEntries,
+            ]
+            for counter in counters { cache[keyPath: counter] = self.next() }
+            return cache
+        }
+        let counters: [WritableKeyPath<TenantStatistics, UInt64>] = [
+            \.entries, \.bytes, \.maximumEntries, \.maximumBytes, \.orphanedEntries, \.evictedEntries, \.refusedByRate,
+            \.refusedByCallsInFlight, \.refusedByRequestBytes, \.refusedByRole, \.refusedByQuota,
+        ]
+        for counter in counters { statistics.tenant[keyPath: counter] = self.next() }
+        statistics.uptime = .milliseconds(self.int(0...1_000_000_000))
+        statistics.l1Entries = self.next()
+        statistics.l1Bytes = self.next()
+        statistics.indexBytes = self.next()
+        statistics.embeddingsComputed = self.next()
+        statistics.embeddingsCached = self.next()
+        statistics.connections = self.next()
+        statistics.embedder = self.text()
+        return statistics
+    }
+
+    private mutating func error() -> CacheError {
+        CacheError(
+            self.pick(CacheError.Code.allCases), self.text(), field: self.chance(0.5) ? nil : self.text(1...9),
+            retryAfter: self.chance(0.5) ? nil : .milliseconds(max(1, Int64(self.next() >> UInt64(self.int(1...63))))))
+    }
+
+    package mutating func serverMessage() -> ServerMessage {
+        let response: ServiceResponse
+        switch self.int(0...9) {
+        case 0:
+            var welcome = Welcome(
+                version: UInt32(self.int(0...9)), serverVersion: self.text(),
+                embeddingDimensions: UInt32(self.int(0...4096)))
+            welcome.maximumFrameBytes = UInt32(truncatingIfNeeded: self.next())
+            welcome.maximumCallsInFlight = UInt32(truncatingIfNeeded: self.next())
+            welcome.maximumPromptBytes = UInt32(truncatingIfNeeded: self.next())
+            welcome.maximumResponseBytes = UInt32(truncatingIfNeeded: self.next())
+            return .welcome(welcome)
+        case 1: return .goAway(reason: self.text())
+        case 2: return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .failure(self.error())))
+        case 3...5: response = .lookup(self.lookupOutcome())
+        case 6:
+            response = .store(
+                StoreOutcome(
+                    id: self.entryID(), expiresAt: Timestamp(milliseconds: Int64(self.int(0...2_000_000_000_000))),
+                    isReplacement: self.chance(0.5)))
+        case 7:
+            response = .invalidate(
+                InvalidateOutcome(
+                    count: self.int(0...100_000), sample: (0..<self.int(0...20)).map { _ in self.entryID() },
+                    isDryRun: self.chance(0.5)))
+        case 8: response = .stats(self.statistics())
+        default: response = .ping(serverVersion: self.text())
+        }
+        return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .success(response)))
+    }
+}
