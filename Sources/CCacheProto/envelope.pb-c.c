@@ -746,7 +746,7 @@ const ProtobufCMessageDescriptor semcached__v1__welcome__descriptor =
   (ProtobufCMessageInit) semcached__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[9] =
+static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[10] =
 {
   {
     "id",
@@ -856,9 +856,22 @@ static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[9] 
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "export",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Call, request_case),
+    offsetof(Semcached__V1__Call, export),
+    &semcached__v1__export_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__call__field_indices_by_name[] = {
   1,   /* field[1] = deadline_ms */
+  9,   /* field[9] = export */
   0,   /* field[0] = id */
   6,   /* field[6] = invalidate */
   4,   /* field[4] = lookup */
@@ -872,7 +885,7 @@ static const ProtobufCIntRange semcached__v1__call__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 4 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
 {
@@ -882,7 +895,7 @@ const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
   "Semcached__V1__Call",
   "semcached.v1",
   sizeof(Semcached__V1__Call),
-  9,
+  10,
   semcached__v1__call__field_descriptors,
   semcached__v1__call__field_indices_by_name,
   2,  semcached__v1__call__number_ranges,
@@ -1004,7 +1017,7 @@ const ProtobufCMessageDescriptor semcached__v1__status__descriptor =
   (ProtobufCMessageInit) semcached__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[7] =
+static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[8] =
 {
   {
     "id",
@@ -1090,8 +1103,21 @@ static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[7]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "export",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Reply, response_case),
+    offsetof(Semcached__V1__Reply, export),
+    &semcached__v1__export_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__reply__field_indices_by_name[] = {
+  7,   /* field[7] = export */
   0,   /* field[0] = id */
   4,   /* field[4] = invalidate */
   2,   /* field[2] = lookup */
@@ -1104,7 +1130,7 @@ static const ProtobufCIntRange semcached__v1__reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 2 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
 {
@@ -1114,7 +1140,7 @@ const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
   "Semcached__V1__Reply",
   "semcached.v1",
   sizeof(Semcached__V1__Reply),
-  7,
+  8,
   semcached__v1__reply__field_descriptors,
   semcached__v1__reply__field_indices_by_name,
   2,  semcached__v1__reply__number_ranges,

@@ -1132,6 +1132,186 @@ void   semcached__v1__stats_response__free_unpacked
   assert(message->base.descriptor == &semcached__v1__stats_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__export_request__init
+                     (Semcached__V1__ExportRequest         *message)
+{
+  static const Semcached__V1__ExportRequest init_value = SEMCACHED__V1__EXPORT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__export_request__get_packed_size
+                     (const Semcached__V1__ExportRequest *message)
+{
+  assert(message->base.descriptor == &semcached__v1__export_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__export_request__pack
+                     (const Semcached__V1__ExportRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__export_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__export_request__pack_to_buffer
+                     (const Semcached__V1__ExportRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__export_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__ExportRequest *
+       semcached__v1__export_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__ExportRequest *)
+     protobuf_c_message_unpack (&semcached__v1__export_request__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__export_request__free_unpacked
+                     (Semcached__V1__ExportRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__export_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__vary_parts__init
+                     (Semcached__V1__VaryParts         *message)
+{
+  static const Semcached__V1__VaryParts init_value = SEMCACHED__V1__VARY_PARTS__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__vary_parts__get_packed_size
+                     (const Semcached__V1__VaryParts *message)
+{
+  assert(message->base.descriptor == &semcached__v1__vary_parts__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__vary_parts__pack
+                     (const Semcached__V1__VaryParts *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__vary_parts__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__vary_parts__pack_to_buffer
+                     (const Semcached__V1__VaryParts *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__vary_parts__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__VaryParts *
+       semcached__v1__vary_parts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__VaryParts *)
+     protobuf_c_message_unpack (&semcached__v1__vary_parts__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__vary_parts__free_unpacked
+                     (Semcached__V1__VaryParts *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__vary_parts__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__exported_entry__init
+                     (Semcached__V1__ExportedEntry         *message)
+{
+  static const Semcached__V1__ExportedEntry init_value = SEMCACHED__V1__EXPORTED_ENTRY__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__exported_entry__get_packed_size
+                     (const Semcached__V1__ExportedEntry *message)
+{
+  assert(message->base.descriptor == &semcached__v1__exported_entry__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__exported_entry__pack
+                     (const Semcached__V1__ExportedEntry *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__exported_entry__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__exported_entry__pack_to_buffer
+                     (const Semcached__V1__ExportedEntry *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__exported_entry__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__ExportedEntry *
+       semcached__v1__exported_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__ExportedEntry *)
+     protobuf_c_message_unpack (&semcached__v1__exported_entry__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__exported_entry__free_unpacked
+                     (Semcached__V1__ExportedEntry *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__exported_entry__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__export_response__init
+                     (Semcached__V1__ExportResponse         *message)
+{
+  static const Semcached__V1__ExportResponse init_value = SEMCACHED__V1__EXPORT_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__export_response__get_packed_size
+                     (const Semcached__V1__ExportResponse *message)
+{
+  assert(message->base.descriptor == &semcached__v1__export_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__export_response__pack
+                     (const Semcached__V1__ExportResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__export_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__export_response__pack_to_buffer
+                     (const Semcached__V1__ExportResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__export_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__ExportResponse *
+       semcached__v1__export_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__ExportResponse *)
+     protobuf_c_message_unpack (&semcached__v1__export_response__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__export_response__free_unpacked
+                     (Semcached__V1__ExportResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__export_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__ping_request__init
                      (Semcached__V1__PingRequest         *message)
 {
@@ -3440,6 +3620,327 @@ const ProtobufCMessageDescriptor semcached__v1__stats_response__descriptor =
   (ProtobufCMessageInit) semcached__v1__stats_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor semcached__v1__export_request__field_descriptors[4] =
+{
+  {
+    "cache",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportRequest, cache),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "filter",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportRequest, filter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cursor",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportRequest, cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__export_request__field_indices_by_name[] = {
+  0,   /* field[0] = cache */
+  2,   /* field[2] = cursor */
+  1,   /* field[1] = filter */
+  3,   /* field[3] = page_size */
+};
+static const ProtobufCIntRange semcached__v1__export_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor semcached__v1__export_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.ExportRequest",
+  "ExportRequest",
+  "Semcached__V1__ExportRequest",
+  "semcached.v1",
+  sizeof(Semcached__V1__ExportRequest),
+  4,
+  semcached__v1__export_request__field_descriptors,
+  semcached__v1__export_request__field_indices_by_name,
+  1,  semcached__v1__export_request__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__export_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__vary_parts__field_descriptors[1] =
+{
+  {
+    "parts",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__VaryParts, n_parts),
+    offsetof(Semcached__V1__VaryParts, parts),
+    &semcached__v1__vary_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__vary_parts__field_indices_by_name[] = {
+  0,   /* field[0] = parts */
+};
+static const ProtobufCIntRange semcached__v1__vary_parts__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor semcached__v1__vary_parts__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.VaryParts",
+  "VaryParts",
+  "Semcached__V1__VaryParts",
+  "semcached.v1",
+  sizeof(Semcached__V1__VaryParts),
+  1,
+  semcached__v1__vary_parts__field_descriptors,
+  semcached__v1__vary_parts__field_indices_by_name,
+  1,  semcached__v1__vary_parts__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__vary_parts__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__exported_entry__field_descriptors[10] =
+{
+  {
+    "entry_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, entry_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prompt",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, prompt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vary",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, vary),
+    &semcached__v1__vary_parts__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, context),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "response",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, response),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "content_type",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, content_type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attributes",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__ExportedEntry, n_attributes),
+    offsetof(Semcached__V1__ExportedEntry, attributes),
+    &semcached__v1__attribute__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "usage",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, usage),
+    &semcached__v1__usage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "created_at_ms",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, created_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "expires_at_ms",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, expires_at_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__exported_entry__field_indices_by_name[] = {
+  6,   /* field[6] = attributes */
+  5,   /* field[5] = content_type */
+  3,   /* field[3] = context */
+  8,   /* field[8] = created_at_ms */
+  0,   /* field[0] = entry_id */
+  9,   /* field[9] = expires_at_ms */
+  1,   /* field[1] = prompt */
+  4,   /* field[4] = response */
+  7,   /* field[7] = usage */
+  2,   /* field[2] = vary */
+};
+static const ProtobufCIntRange semcached__v1__exported_entry__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 10 }
+};
+const ProtobufCMessageDescriptor semcached__v1__exported_entry__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.ExportedEntry",
+  "ExportedEntry",
+  "Semcached__V1__ExportedEntry",
+  "semcached.v1",
+  sizeof(Semcached__V1__ExportedEntry),
+  10,
+  semcached__v1__exported_entry__field_descriptors,
+  semcached__v1__exported_entry__field_indices_by_name,
+  1,  semcached__v1__exported_entry__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__exported_entry__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__export_response__field_descriptors[2] =
+{
+  {
+    "entries",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__ExportResponse, n_entries),
+    offsetof(Semcached__V1__ExportResponse, entries),
+    &semcached__v1__exported_entry__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_cursor",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportResponse, next_cursor),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__export_response__field_indices_by_name[] = {
+  0,   /* field[0] = entries */
+  1,   /* field[1] = next_cursor */
+};
+static const ProtobufCIntRange semcached__v1__export_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__export_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.ExportResponse",
+  "ExportResponse",
+  "Semcached__V1__ExportResponse",
+  "semcached.v1",
+  sizeof(Semcached__V1__ExportResponse),
+  2,
+  semcached__v1__export_response__field_descriptors,
+  semcached__v1__export_response__field_indices_by_name,
+  1,  semcached__v1__export_response__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__export_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define semcached__v1__ping_request__field_descriptors NULL
 #define semcached__v1__ping_request__field_indices_by_name NULL
 #define semcached__v1__ping_request__number_ranges NULL
@@ -3715,13 +4216,15 @@ void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *
                                      &semcached__v1__semantic_cache__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor semcached__v1__admin__method_descriptors[2] =
+static const ProtobufCMethodDescriptor semcached__v1__admin__method_descriptors[3] =
 {
   { "Stats", &semcached__v1__stats_request__descriptor, &semcached__v1__stats_response__descriptor },
+  { "Export", &semcached__v1__export_request__descriptor, &semcached__v1__export_response__descriptor },
   { "Ping", &semcached__v1__ping_request__descriptor, &semcached__v1__ping_response__descriptor },
 };
 const unsigned semcached__v1__admin__method_indices_by_name[] = {
-  1,        /* Ping */
+  1,        /* Export */
+  2,        /* Ping */
   0         /* Stats */
 };
 const ProtobufCServiceDescriptor semcached__v1__admin__descriptor =
@@ -3731,7 +4234,7 @@ const ProtobufCServiceDescriptor semcached__v1__admin__descriptor =
   "Admin",
   "Semcached__V1__Admin",
   "semcached.v1",
-  2,
+  3,
   semcached__v1__admin__method_descriptors,
   semcached__v1__admin__method_indices_by_name
 };
@@ -3743,13 +4246,21 @@ void semcached__v1__admin__stats(ProtobufCService *service,
   assert(service->descriptor == &semcached__v1__admin__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void semcached__v1__admin__export(ProtobufCService *service,
+                                  const Semcached__V1__ExportRequest *input,
+                                  Semcached__V1__ExportResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &semcached__v1__admin__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void semcached__v1__admin__ping(ProtobufCService *service,
                                 const Semcached__V1__PingRequest *input,
                                 Semcached__V1__PingResponse_Closure closure,
                                 void *closure_data)
 {
   assert(service->descriptor == &semcached__v1__admin__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void semcached__v1__admin__init (Semcached__V1__Admin_Service *service,
                                  Semcached__V1__Admin_ServiceDestroy destroy)

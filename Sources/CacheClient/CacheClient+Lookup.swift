@@ -62,14 +62,6 @@ extension CacheClient {
     }
 }
 
-extension MetadataFilter? {
-    /// An empty text is an error, not no filter.
-    fileprivate static func make(_ text: String?) throws(CacheClientError) -> Self {
-        guard let text else { return nil }
-        return try MetadataFilter.make(text)
-    }
-}
-
 extension CacheLookupMode {
     fileprivate var mode: LookupRequest.Mode {
         switch self {

@@ -32,6 +32,7 @@ enum CallKind: Sendable, Hashable {
     case store
     case invalidate
     case stats
+    case export
     case ping
 }
 
@@ -42,6 +43,7 @@ extension ServiceRequest {
         case .store: .store
         case .invalidate: .invalidate
         case .stats: .stats
+        case .export: .export
         case .ping: .ping
         }
     }
@@ -54,6 +56,7 @@ extension ServiceResponse {
         case .store: .store
         case .invalidate: .invalidate
         case .stats: .stats
+        case .export: .export
         case .ping: .ping
         }
     }

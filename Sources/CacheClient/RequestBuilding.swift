@@ -35,6 +35,11 @@ extension ServiceRequest {
             bytes = invalidate.cache.utf8.count + (try invalidate.selector.checkedBytesAtMost())
         case .stats(let cache):
             bytes = cache?.utf8.count ?? 0
+        case .export(let export):
+            guard (1...Limits.maximumExportPage).contains(export.pageSize) else {
+                throw .invalid("page_size", "is \(export.pageSize); it must be 1 to \(Limits.maximumExportPage)")
+            }
+            bytes = export.cache.utf8.count + (export.cursor?.count ?? 0)
         case .ping:
             bytes = 0
         }
@@ -111,6 +116,14 @@ extension MetadataFilter {
         } catch {
             throw CacheClientError(error, origin: .client)
         }
+    }
+}
+
+extension MetadataFilter? {
+    /// An empty text is an error, not no filter.
+    static func make(_ text: String?) throws(CacheClientError) -> Self {
+        guard let text else { return nil }
+        return try MetadataFilter.make(text)
     }
 }
 

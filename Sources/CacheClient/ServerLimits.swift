@@ -40,7 +40,7 @@ struct ServerLimits: Sendable, Hashable {
             case .ids, .filter, .tags, .wholeCache, .wholeTenant:
                 return nil
             }
-        case .stats, .ping:
+        case .stats, .export, .ping:
             return nil
         }
     }

@@ -7,6 +7,7 @@ package enum ServiceRequest: Sendable, Equatable {
     case invalidate(InvalidateRequest)
     /// One cache's, or all of the tenant's if `nil`.
     case stats(cache: String?)
+    case export(ExportRequest)
     case ping
 }
 
@@ -16,5 +17,6 @@ package enum ServiceResponse: Sendable, Equatable {
     case store(StoreOutcome)
     case invalidate(InvalidateOutcome)
     case stats(ServiceStatistics)
+    case export(ExportPage)
     case ping(serverVersion: String)
 }

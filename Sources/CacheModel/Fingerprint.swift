@@ -67,6 +67,8 @@ package struct Fingerprint {
         case text = 5
         case tenant = 6
         case context = 7
+        case tokenVerifier = 9
+        case cursor = 8
     }
 
     /// Version of the scheme: a change of what is hashed must change it, or old entries would be found by chance.

@@ -115,6 +115,10 @@ package struct Partition: Hashable, Sendable {
     package let key: Digest
     /// Of the model whose vectors it holds.
     package let identity: Digest
+    /// By name.
+    package let vary: [VaryPart]
+    /// Of a chat, what lies outside of the window that is embedded.
+    package let context: Digest?
 
     /// - Parameters:
     ///   - vary: Any order; names are distinct (checked when the request is made).
@@ -124,12 +128,14 @@ package struct Partition: Hashable, Sendable {
     ) {
         self.cache = cache
         self.identity = identity.key
+        self.vary = vary.sorted()
+        self.context = context
         var fingerprint = Fingerprint(.partition)
         fingerprint.append(cache.tenant.tenant.name)
         fingerprint.append(cache.name)
         fingerprint.append(identity.key)
         fingerprint.append(UInt64(vary.count))
-        for part in vary.sorted() {
+        for part in self.vary {
             fingerprint.append(part.name)
             fingerprint.append(part.value)
         }

@@ -15,6 +15,8 @@ package enum Limits {
     package static let maximumDecodedBytes = 16 << 20
     /// Calls in flight per connection; beyond it the connection is not read.
     package static let maximumCallsInFlight = 1024
+    /// Calls in flight of a tenant whose settings do not say: a few may flood the queues together before others feel it.
+    package static let tenantCallsInFlight = 512
     /// Bytes of their requests; beyond it the connection is not read.
     package static let maximumBytesInFlight = 32 << 20
     /// Open connections of one listener. Above it, a new one is closed at once.
@@ -61,10 +63,12 @@ package enum Limits {
     package static let maximumKeyAge = Duration.seconds(86_400)
     /// Tenant name, bytes: identity providers make long ones.
     package static let maximumTenantNameBytes = 512
-    /// Tenants that are remembered, each with its counters; credentials may name any number.
+    /// Tenants that are remembered, each with its counters: credentials may name any number. Those of the configuration
+    /// are let in above it.
     package static let maximumTenants = 100_000
-    /// Caches of one tenant that are remembered; beyond it no new one is made on first use.
-    package static let maximumCachesPerTenant = 1000
+    /// Caches of one tenant, made on first use, that have counters of their own; the rest share them. Names that are only
+    /// asked for count as well, so no limit on storing may hang on it.
+    package static let maximumCountedCaches = 1000
     /// `traceparent` of W3C, bytes.
     package static let maximumTraceParentBytes = 256
 
@@ -108,6 +112,15 @@ package enum Limits {
     package static let maximumSampleIDs = 20
     /// Caches that one Stats reports.
     package static let maximumCachesInStats = 10_000
+    /// Entries of one page of an Export.
+    package static let maximumExportPage = 256
+    /// Bytes of one page, unless a single entry has more: what a server holds for one that exports.
+    package static let maximumExportPageBytes = 1 << 20
+    /// Entries and partitions that are looked at for one page, so that a filter that takes few of them keeps no reader
+    /// from other work: a few milliseconds.
+    package static let maximumExportExamined = 4096
+    /// Cursor of an Export, bytes; ours are shorter.
+    package static let maximumCursorBytes = 256
     /// Time to live that a Store may ask for.
     package static let maximumTimeToLive = Duration.seconds(10 * 365 * 86_400)
 

@@ -26,8 +26,9 @@ package final class Dispatcher: Sendable {
     package func admit(
         _ request: ServiceRequest, of tenant: Tenant, roles: Roles, bytes: Int
     ) throws(CacheError) {
-        try roles.permit(request, of: tenant)
+        // Whoever may not call at all pays for asking as well.
         if case .ping = request {} else { try tenant.admit(bytes: bytes, at: self.engine.now) }
+        try roles.permit(request, of: tenant)
         try tenant.beginCall()
     }
 
@@ -48,6 +49,8 @@ package final class Dispatcher: Sendable {
                 statistics.connections = UInt64(self.connections.load(ordering: .relaxed))
             }
             return .stats(statistics)
+        case .export(let export):
+            return .export(try await self.engine.export(export, scope: scope))
         case .ping:
             return .ping(serverVersion: ServiceVersion.current)
         }

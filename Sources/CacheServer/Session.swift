@@ -49,7 +49,7 @@ extension ServiceRequest {
         case .lookup: .read
         case .store: .write
         case .invalidate: .invalidate
-        case .stats: .admin
+        case .stats, .export: .admin
         case .ping: nil
         }
     }

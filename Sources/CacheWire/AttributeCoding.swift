@@ -41,6 +41,19 @@ extension MessageBuilder {
     }
 }
 
+/// Attributes of a reply, as they are.
+func answeredAttributes(
+    _ start: UnsafeMutablePointer<UnsafeMutablePointer<Semcached__V1__Attribute>?>?, _ count: Int
+) throws(CacheError) -> [Attribute] {
+    var attributes: [Attribute] = []
+    for attribute in RepeatedMessages(start, count) {
+        attributes.append(
+            Attribute(
+                name: String(decoding: attribute.name.bytes, as: UTF8.self), value: try attributeValue(attribute)))
+    }
+    return attributes
+}
+
 func attributeValue(_ attribute: Semcached__V1__Attribute) throws(CacheError) -> AttributeValue {
     switch attribute.value_case {
     case SEMCACHED__V1__ATTRIBUTE__VALUE_STRING:

@@ -86,6 +86,9 @@ extension MessageBuilder {
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_STATS
             packed.pointee.stats = self.make(semcached__v1__stats_request__init)
             packed.pointee.stats.pointee.cache = self.bytes(cache ?? "")
+        case .export(let export):
+            packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_EXPORT
+            packed.pointee.export = self.export(export)
         case .ping:
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_PING
             packed.pointee.ping = self.make(semcached__v1__ping_request__init)

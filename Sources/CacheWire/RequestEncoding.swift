@@ -114,7 +114,7 @@ extension MessageBuilder {
         }
     }
 
-    private func vary(
+    func vary(
         _ parts: [VaryPart]
     ) -> (Int, UnsafeMutablePointer<UnsafeMutablePointer<Semcached__V1__VaryPart>?>?) {
         self.list(parts) { part in

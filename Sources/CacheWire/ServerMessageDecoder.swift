@@ -80,6 +80,8 @@ package final class ServerMessageDecoder {
                     count: Int(clamping: invalidate.count), sample: sample, isDryRun: invalidate.dry_run != 0))
         case SEMCACHED__V1__REPLY__RESPONSE_STATS:
             return .stats(ServiceStatistics(packed.stats.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_EXPORT:
+            return .export(try ExportPage(packed.export.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_PING:
             return .ping(serverVersion: String(decoding: packed.ping.pointee.server_version.bytes, as: UTF8.self))
         default:
@@ -132,24 +134,18 @@ extension LookupOutcome {
 extension CacheEntry {
     /// The prompt is not in a match; the caller knows the one it asked, and must not take it for the stored one.
     fileprivate init(_ packed: Semcached__V1__Match) throws(CacheError) {
-        var attributes: [Attribute] = []
-        for attribute in RepeatedMessages(packed.attributes, packed.n_attributes) {
-            attributes.append(
-                Attribute(
-                    name: String(decoding: attribute.name.bytes, as: UTF8.self),
-                    value: try attributeValue(attribute)))
-        }
         self.init(
             id: try entryID(packed.entry_id), prompt: nil, response: [UInt8](packed.response.bytes),
-            contentType: String(decoding: packed.content_type.bytes, as: UTF8.self), attributes: attributes,
+            contentType: String(decoding: packed.content_type.bytes, as: UTF8.self),
+            attributes: try answeredAttributes(packed.attributes, packed.n_attributes),
             usage: try storedUsage(packed.usage), createdAt: timestamp(packed.created_at_ms),
             expiresAt: timestamp(packed.expires_at_ms))
     }
 }
 
-private func entryID(_ data: ProtobufCBinaryData) throws(CacheError) -> EntryID {
+func entryID(_ data: ProtobufCBinaryData) throws(CacheError) -> EntryID {
     guard let id = EntryID(text: data.bytes) else { throw CacheError(.internal, "the reply has a malformed entry id") }
     return id
 }
 
-private func timestamp(_ milliseconds: UInt64) -> Timestamp { Timestamp(milliseconds: Int64(clamping: milliseconds)) }
+func timestamp(_ milliseconds: UInt64) -> Timestamp { Timestamp(milliseconds: Int64(clamping: milliseconds)) }

@@ -75,6 +75,9 @@ extension MessageBuilder {
         case .success(.stats(let statistics)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_STATS
             packed.pointee.stats = self.statistics(statistics)
+        case .success(.export(let page)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_EXPORT
+            packed.pointee.export = self.page(page)
         case .success(.ping(let serverVersion)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_PING
             packed.pointee.ping = self.make(semcached__v1__ping_response__init)

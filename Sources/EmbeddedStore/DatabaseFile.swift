@@ -97,15 +97,15 @@ final class DatabaseFile: Sendable {
         if let fault = try String.fetchOne(database, sql: "PRAGMA quick_check(1)"), fault != "ok" {
             throw VectorStoreError.damaged(path, fault)
         }
-        if version < Schema.version { try Self.bringUp(database) }
+        if version < Schema.version { try Self.bringUp(database, from: version) }
     }
 
     /// Brings the tables of an older version up to this one's, all or nothing. Needs room for as much again.
-    private static func bringUp(_ database: Database) throws {
+    private static func bringUp(_ database: Database, from version: Int32) throws {
         database.add(function: Schema.attributeBytes)
         defer { database.remove(function: Schema.attributeBytes) }
         try database.inTransaction(.immediate) {
-            try database.execute(sql: Schema.fromVersion1)
+            try database.execute(sql: version == 1 ? Schema.fromVersion1 : Schema.fromVersion2)
             return .commit
         }
         try database.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -108,6 +108,16 @@ package final class EmbeddedStore: VectorStore {
         }
     }
 
+    package func scan(_ query: ScanQuery, at now: Timestamp) async throws(VectorStoreError) -> ScanPage {
+        let scope = query.plain.cache
+        guard let cache = self.catalogue.tenant(scope.tenant)?.cache(scope.key) else {
+            return ScanPage(entries: [], next: nil)
+        }
+        return try await self.read { pool, catalogue in
+            try pool.read { try CacheScan.run(query, cache: cache.number, at: now, catalogue, $0) }
+        }
+    }
+
     package func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
         self.catalogue.partition(partition.key)?.touch(id, at: now)
     }
@@ -116,26 +126,30 @@ package final class EmbeddedStore: VectorStore {
         of tenant: TenantScope, identity: Digest, at now: Timestamp
     ) async throws(VectorStoreError) -> TenantSize {
         try await self.read { pool, catalogue in
-            // Memory counts what is in the file; what has expired there, and was not swept yet, is taken off.
-            try catalogue.gate.reading {
-                let caches = catalogue.tenant(tenant)?.caches ?? []
-                let expired = try pool.read { try EntryRows.expired(at: now, in: $0) }
-                return Self.sizes(of: tenant, caches, without: expired, identity: identity)
+            try pool.read { database in
+                // Memory and file of one state; the gate is held for no longer, because the writer waits for it.
+                let sizes = try catalogue.gate.reading {
+                    _ = try Int.fetchOne(database, sql: "SELECT count(*) FROM caches")
+                    return (catalogue.tenant(tenant)?.caches ?? []).map { ($0, $0.sizesByOrigin) }
+                }
+                // Memory counts what is in the file; what has expired there, and was not swept yet, is taken off.
+                let expired = try EntryRows.expired(at: now, in: database)
+                return Self.sizes(of: tenant, sizes, without: expired, identity: identity)
             }
         }
     }
 
     private static func sizes(
-        of tenant: TenantScope, _ caches: [CacheMemory], without expired: [Int64: [PartitionOrigin: StoredSizes]],
-        identity: Digest
+        of tenant: TenantScope, _ caches: [(CacheMemory, [PartitionOrigin: StoredSizes])],
+        without expired: [Int64: [PartitionOrigin: StoredSizes]], identity: Digest
     ) -> TenantSize {
         var all = StoredSizes.none
         var orphans = StoredSizes.none
         var shown: [CacheSize] = []
-        for cache in caches {
+        for (cache, byOrigin) in caches {
             let isCurrent = cache.key == CacheScope(cache.name, of: tenant).key
             var ofCache = StoredSizes.none
-            for (origin, sizes) in cache.sizesByOrigin {
+            for (origin, sizes) in byOrigin {
                 let live = sizes - (expired[cache.number]?[origin] ?? .none)
                 ofCache += live
                 if !isCurrent || !origin.isCurrent(identity: identity) { orphans += live }

@@ -49,7 +49,8 @@ struct Loading {
 
     private mutating func readPartitions(_ database: Database) throws {
         let rows = try Row.fetchCursor(
-            database, sql: "SELECT partition, cache, key, dimensions, scheme, identity FROM partitions")
+            database,
+            sql: "SELECT partition, cache, key, dimensions, scheme, identity, vary IS NOT NULL FROM partitions")
         while let row = try rows.next() {
             let number = try EntryRows.integer(row, 0)
             let dimensions = try EntryRows.integer(row, 3)
@@ -59,7 +60,7 @@ struct Loading {
             else { throw VectorStoreError.damaged(self.path, "partition \(number) has no cache, key or dimensions") }
             self.partitions[number] = PartitionMemory(
                 number: number, key: key, cache: cache, origin: try EntryRows.origin(row, 4),
-                dimensions: Int(dimensions))
+                dimensions: Int(dimensions), isDescribed: try EntryRows.integer(row, 6) != 0)
         }
     }
 

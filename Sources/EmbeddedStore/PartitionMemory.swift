@@ -21,16 +21,22 @@ final class PartitionMemory: @unchecked Sendable {
     let dimensions: Int
     /// In its tenant's list of partitions; the writer's.
     var handle: Int?
+    /// Whether the file says what its vary parts and context are; the writer's.
+    var isDescribed: Bool
     private let lock = ReadWriteLock()
     private let index: PartitionIndex
     private(set) var countedBytes = 0
 
-    init(number: Int64, key: Digest, cache: CacheMemory, origin: PartitionOrigin, dimensions: Int) {
+    init(
+        number: Int64, key: Digest, cache: CacheMemory, origin: PartitionOrigin, dimensions: Int,
+        isDescribed: Bool = true
+    ) {
         self.number = number
         self.key = key
         self.cache = cache
         self.origin = origin
         self.dimensions = dimensions
+        self.isDescribed = isDescribed
         self.index = PartitionIndex(dimensions: dimensions)
     }
 
@@ -70,6 +76,13 @@ final class PartitionMemory: @unchecked Sendable {
             self.index.candidates(
                 for: embedding.values, threshold: threshold, count: count, now: now, filter: filter)
         }
+    }
+
+    /// Looks at the next live entries in the order of their ids.
+    func stretch(
+        after id: EntryID?, atMost limit: Int, at now: Timestamp, filter: MetadataFilter?
+    ) -> PartitionIndex.Stretch {
+        self.lock.reading { self.index.stretch(after: id, atMost: limit, at: now, filter: filter) }
     }
 
     // MARK: For the writer

@@ -13,7 +13,7 @@ enum Schema {
     /// Tells the file from those of other programs ("SemC").
     static let applicationID: Int32 = 0x5365_6d43
     /// Of the tables below. A change of them must change it and bring the old ones up.
-    static let version: Int32 = 2
+    static let version: Int32 = 3
 
     static let statements = """
         CREATE TABLE caches (
@@ -27,8 +27,9 @@ enum Schema {
         PRAGMA user_version = \(Self.version);
         """
 
-    /// `scheme` and `identity` are what `key` was made by; `identity` is NULL if it is not known. `quota_bytes` is what
-    /// the entry takes of its tenant's byte quota.
+    /// `scheme`, `identity`, `vary` and `context` are what `key` was made by; `identity` and `vary` are NULL if they are
+    /// not known, `context` also if there is none. `vary` is an object of strings in the form of ``AttributesText``.
+    /// `quota_bytes` is what the entry takes of its tenant's byte quota.
     private static let partitionsAndEntries = """
         CREATE TABLE partitions (
             partition INTEGER PRIMARY KEY,
@@ -36,8 +37,11 @@ enum Schema {
             key BLOB NOT NULL UNIQUE CHECK (length(key) = 32),
             dimensions INTEGER NOT NULL,
             scheme INTEGER NOT NULL,
-            identity BLOB CHECK (length(identity) = 32)
+            identity BLOB CHECK (length(identity) = 32),
+            vary TEXT,
+            context BLOB CHECK (length(context) = 32)
         ) STRICT;
+        \(Self.partitionIndex)
         CREATE TABLE entries (
             row INTEGER PRIMARY KEY,
             partition INTEGER NOT NULL,
@@ -59,7 +63,10 @@ enum Schema {
         CREATE INDEX entries_by_expiry ON entries (expires_ms);
         """
 
-    /// Makes version 2 of version 1, which kept neither what a partition's key was made by nor what an entry takes of a
+    /// A cache's partitions in the order in which a scan reads them.
+    private static let partitionIndex = "CREATE INDEX partitions_by_cache ON partitions (cache, key);"
+
+    /// Makes this version of version 1, which kept neither what a partition's key was made by nor what an entry takes of a
     /// quota. The tables are written anew: a column at the end of a row would lie behind the pages of its response.
     ///
     /// Needs the function ``attributeBytes``. The lengths are those of ``CacheEntry/quotaBytes(dimensions:)``; a vector
@@ -81,7 +88,15 @@ enum Schema {
             FROM old_entries ORDER BY row;
         DROP TABLE old_entries;
         DROP TABLE old_partitions;
-        PRAGMA user_version = 2;
+        PRAGMA user_version = \(Self.version);
+        """
+
+    /// Makes this version of version 2, which did not keep vary parts and contexts.
+    static let fromVersion2 = """
+        ALTER TABLE partitions ADD COLUMN vary TEXT;
+        ALTER TABLE partitions ADD COLUMN context BLOB CHECK (length(context) = 32);
+        \(Self.partitionIndex)
+        PRAGMA user_version = \(Self.version);
         """
 
     /// What the attributes of a row take of a quota, bytes.

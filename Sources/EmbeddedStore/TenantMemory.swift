@@ -90,6 +90,8 @@ final class TenantMemory: @unchecked Sendable {
 
     var caches: [CacheMemory] { self.cachesByKey.withLock { Array($0.values) } }
 
+    func cache(_ key: Digest) -> CacheMemory? { self.cachesByKey.withLock { $0[key] } }
+
     // MARK: For the writer
 
     func add(_ cache: CacheMemory) { self.cachesByKey.withLock { $0[cache.key] = cache } }

@@ -61,7 +61,10 @@ struct WriterTables {
     private mutating func partition(
         for partition: Partition, dimensions: Int, _ database: Database, _ draft: inout Draft
     ) throws -> PartitionMemory {
-        if let known = self.partition(partition.key, draft) { return known }
+        if let known = self.partition(partition.key, draft) {
+            try Self.describe(known, as: partition, database)
+            return known
+        }
         let cache = try self.cache(for: partition.cache, database, &draft)
         let origin = PartitionOrigin(scheme: Int64(Fingerprint.schemeVersion), identity: partition.identity)
         let new = PartitionMemory(
@@ -69,14 +72,29 @@ struct WriterTables {
         self.nextPartition += 1
         try database.cachedStatement(
             sql: """
-                INSERT INTO partitions (partition, cache, key, dimensions, scheme, identity) VALUES (?, ?, ?, ?, ?, ?)
+                INSERT INTO partitions (partition, cache, key, dimensions, scheme, identity, vary, context)
+                VALUES (?, ?, ?, ?, ?, ?, CAST(? AS TEXT), ?)
                 """
         ).execute(arguments: [
             new.number, cache.number, EntryRows.data(new.key), dimensions, origin.scheme,
-            EntryRows.data(partition.identity),
+            EntryRows.data(partition.identity), Data(AttributesText.encode(partition.vary.map(\.attribute))),
+            partition.context.map { EntryRows.data($0) },
         ])
         draft.add(new)
         return new
+    }
+
+    /// Notes what a partition of an older file is made of, now that a request says it: its key is the proof.
+    private static func describe(_ known: PartitionMemory, as partition: Partition, _ database: Database) throws {
+        if known.isDescribed { return }
+        try database.cachedStatement(
+            sql: "UPDATE partitions SET vary = CAST(? AS TEXT), context = ? WHERE partition = ?"
+        ).execute(arguments: [
+            Data(AttributesText.encode(partition.vary.map(\.attribute))), partition.context.map { EntryRows.data($0) },
+            known.number,
+        ])
+        // If the transaction fails, it stays unknown until the next start, as it was before.
+        known.isDescribed = true
     }
 
     private mutating func cache(

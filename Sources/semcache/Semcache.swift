@@ -21,8 +21,8 @@ struct Semcache: AsyncParsableCommand {
             """,
         version: versionText,
         subcommands: [
-            LookupCommand.self, StoreCommand.self, InvalidateCommand.self, ImportCommand.self, StatsCommand.self,
-            PingCommand.self, KeysCommand.self,
+            LookupCommand.self, StoreCommand.self, InvalidateCommand.self, ImportCommand.self, ExportCommand.self,
+            StatsCommand.self, PingCommand.self, KeysCommand.self,
         ])
 
     static func main() async {

@@ -13,12 +13,12 @@ struct ImportRecordTests {
             """#
         let record = try ImportRecord(line: Array(line.utf8))
         #expect(record.prompt == "q")
-        #expect(record.response == "r\0\n")
-        #expect(record.timeToLive == .milliseconds(1500))
+        #expect(record.response == Array("r\0\n".utf8))
+        #expect(record.timeToLive(at: .now) == .milliseconds(1500))
         #expect(record.vary == ["model": "m"])
         #expect(record.tags == ["t"])
         #expect(record.contentType == "text/html")
-        let attributes = (record.attributes ?? [:]).mapValues { $0.value }
+        let attributes = record.attributes.mapValues { $0.value }
         #expect(attributes == ["s": "x", "n": 1.5, "b": true, "l": ["a"]])
     }
 

@@ -8,10 +8,10 @@ import Testing
 /// What the operations send, and what they make of the answers.
 @Suite(.timeLimit(.minutes(1)))
 struct OperationsTests {
-    private static let id = EntryID(high: 1, low: 2)
+    static let id = EntryID(high: 1, low: 2)
 
     /// Makes one call against a server that answers it, and gives back what it was asked.
-    private func exchange<Value: Sendable>(
+    func exchange<Value: Sendable>(
         _ response: Result<ServiceResponse, CacheError>,
         _ call: @Sendable @escaping (CacheClient) async throws -> Value
     ) async throws -> (request: ServiceRequest, value: Result<Value, any Error>) {

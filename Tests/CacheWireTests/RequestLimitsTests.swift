@@ -190,7 +190,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             .invalidate(ProtobufBytes().text(1, "c").message(2, ProtobufBytes().repeated(10_001) { $0.text(1, "") })),
             "entry_ids has 10001 elements, the limit is 10000", field: "entry_ids"),
         Refusal(
-            .call(13, ProtobufBytes()), "the call names no request that this server knows", field: "",
+            .call(63, ProtobufBytes()), "the call names no request that this server knows", field: "",
             code: .unimplemented),
         Refusal(
             ProtobufBytes().message(2, ProtobufBytes().varint(1, 1)),
@@ -266,7 +266,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
 
     @Test func `an answer that would not fit into a reply's frame is refused when it is stored`() throws {
         var accepted = 0
-        for strings in 495...515 {
+        for strings in 445...465 {
             let bytes = Self.large(strings).bytes
             #expect(bytes.count <= Limits.maximumFrameBytes)
             guard case .call(let call) = try ClientMessageDecoder().decode(bytes) else { continue }
@@ -274,7 +274,7 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             case .failure(let error):
                 #expect(
                     error.field == "attributes"
-                        && error.message.hasSuffix(" bytes with the response, the limit is 4128768"))
+                        && error.message.hasSuffix(" bytes with the response, the limit is 3932160"))
             case .success(.store(let store)):
                 accepted = strings
                 let entry = CacheEntry(
@@ -289,6 +289,6 @@ struct Refusal: Sendable, CustomTestStringConvertible {
             default: Issue.record("not a store")
             }
         }
-        #expect((496..<515).contains(accepted))
+        #expect((446..<465).contains(accepted))
     }
 }

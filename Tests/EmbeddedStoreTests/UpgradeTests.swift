@@ -114,7 +114,7 @@ import Testing
             let selector = RemovalSelector.filter(filter, in: self.home.cache)
             #expect(try await store.remove(selector, dryRun: true, at: ms(0)).count == count)
             await store.close()
-            #expect(try self.read("PRAGMA user_version") == 2)
+            #expect(try self.read("PRAGMA user_version") == 3)
             #expect(try self.read("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'") == 0)
         }
         let store = try openStore(self.folder.file)

@@ -108,6 +108,7 @@ import Testing
                 let requests: [(Roles, ServiceRequest)] = [
                     (.read, .lookup(lookup(Self.question))), (.read, .lookup(lookup(Self.paraphrase))),
                     (.write, .store(store("another", "one"))), (.admin, .stats(cache: nil)),
+                    (.admin, .export(ExportRequest(cache: "support"))),
                     (.invalidate, .invalidate(invalidate(.ids([id]), isDryRun: true))),
                     (.invalidate, .invalidate(invalidate(.wholeTenant(confirmation: "a"), cache: "", isDryRun: true))),
                 ]
@@ -136,6 +137,7 @@ import Testing
             try await client.store(store(Self.question, "by mail"))
             let requests: [ServiceRequest] = [
                 .ping, .stats(cache: nil), .stats(cache: "support"), .lookup(lookup(Self.question)),
+                .export(ExportRequest(cache: "support")),
                 .invalidate(invalidate(.wholeCache)), .store(store("another", "one")),
             ]
             let credentials: [Credential?] = [nil, Credential.none, .apiKey("b"), .apiKey("A"), .token("a")]

@@ -199,6 +199,19 @@ extension WireClient {
         return statistics
     }
 
+    /// All of a cache, in pages of a few.
+    func export(_ cache: String) async throws -> [ExportedEntry] {
+        var (request, all) = (ExportRequest(cache: cache, pageSize: 5), [ExportedEntry]())
+        repeat {
+            guard case .export(let page) = try await self.ask(.export(request)).get() else {
+                throw Unexpected(description: "not the answer to an export")
+            }
+            all += page.entries
+            request.cursor = page.cursor
+        } while request.cursor != nil
+        return all
+    }
+
     /// Entries of the tenant.
     func entries() async throws -> Int { Int(try await self.statistics().tenant.entries) }
 

@@ -72,7 +72,20 @@ import Testing
                 }
             }
             try await self.checkSearches()
+            try await self.checkExports()
             try await self.checkSizes()
+        }
+
+        private func checkExports() async throws {
+            for cache in WireIsolationTests.caches {
+                let marks = self.entries.filter { $0.key.cache == cache }
+                let all = try await self.client.export(cache)
+                #expect(all.count == marks.count && Set(all.map(\.entry.id)) == Set(marks.values))
+                for exported in all {
+                    let mark = marks.first { $0.value == exported.entry.id }?.key
+                    #expect(exported.entry.text == mark.map(self.response) && exported.vary == mark?.vary)
+                }
+            }
         }
 
         private func all(_ cache: String, _ team: String?, prompts: [Int] = [0, 1, 2]) -> Set<String> {
@@ -214,6 +227,26 @@ import Testing
                     try await tenant.remove(selector, strangers: strangers, isDryRun: false)
                 }
                 tenants = try await Self.each(tenants) { _, tenant in try await tenant.check() }
+            }
+        }
+    }
+
+    @Test func `another tenant's cursor, or another cache's, is refused`() async throws {
+        try await Self.run { _, tenants in
+            var cursors: [[UInt8]] = []
+            for tenant in tenants {
+                let request = ServiceRequest.export(ExportRequest(cache: "support", pageSize: 1))
+                guard case .export(let page) = try await tenant.client.ask(request).get() else { continue }
+                cursors.append(try #require(page.cursor))
+            }
+            #expect(Set(cursors).count == tenants.count)
+            for (position, tenant) in tenants.enumerated() {
+                for (cache, cursor) in [
+                    ("support", cursors[(position + 1) % cursors.count]), ("support2", cursors[position]),
+                ] {
+                    let error = try await tenant.client.error(.export(ExportRequest(cache: cache, cursor: cursor)))
+                    #expect(error?.code == .invalidArgument && error?.field == "cursor")
+                }
             }
         }
     }

@@ -11,6 +11,7 @@ package final class MemoryVectorStore: VectorStore {
         case nearest
         case put
         case remove
+        case scan
         case sizes
     }
 
@@ -139,6 +140,30 @@ package final class MemoryVectorStore: VectorStore {
                 }
             }
             return RemovalResult(count: removed.count, sample: Array(removed.prefix(Limits.maximumSampleIDs)))
+        }
+    }
+
+    package func scan(_ query: ScanQuery, at now: Timestamp) async throws(VectorStoreError) -> ScanPage {
+        try await self.perform(.scan) { state in
+            let place = { (partition: Digest, id: EntryID) in
+                let words = partition.words
+                return (words.0, words.1, words.2, words.3, id.high, id.low)
+            }
+            let rows = state.rows.values.flatMap(\.values).filter { row in
+                row.partition.cache == query.plain.cache && row.partition.identity == query.plain.identity
+                    && row.entry.expiresAt > now && query.filter?.matches(row.entry.attributes) ?? true
+                    && query.position.map {
+                        place($0.partition, $0.id) < place(row.partition.key, row.entry.id)
+                    } ?? true
+            }
+            let sorted = rows.sorted { place($0.partition.key, $0.entry.id) < place($1.partition.key, $1.entry.id) }
+            let page = sorted.prefix(query.count)
+            return ScanPage(
+                entries: page.map {
+                    ExportedEntry(entry: $0.entry, vary: $0.partition.vary, context: $0.partition.context)
+                },
+                next: page.count == sorted.count
+                    ? nil : page.last.map { ScanPosition(partition: $0.partition.key, id: $0.entry.id) })
         }
     }
 

@@ -6,10 +6,10 @@ package import CacheWire
 // What a server may say.
 extension SeededGenerator {
     /// As it looks on the wire: without its prompt.
-    package mutating func entry() -> CacheEntry {
+    package mutating func entry(prompt: CanonicalPrompt? = nil) -> CacheEntry {
         let created = Int64(self.int(0...2_000_000_000_000))
         return CacheEntry(
-            id: self.entryID(), prompt: nil, response: self.response(), contentType: self.text(1...20),
+            id: self.entryID(), prompt: prompt, response: self.response(), contentType: self.text(1...20),
             attributes: self.attributes(), usage: self.usage(), createdAt: Timestamp(milliseconds: created),
             expiresAt: Timestamp(milliseconds: created + Int64(self.int(0...1_000_000_000))))
     }
@@ -65,6 +65,17 @@ extension SeededGenerator {
         return statistics
     }
 
+    private mutating func exportPage() -> ExportPage {
+        let entries = (0..<self.int(0...5)).map { _ in
+            let prompt = self.chance(0.1) ? nil : self.question()
+            let context = Digest(words: (self.next(), self.next(), self.next(), self.next()))
+            return ExportedEntry(
+                entry: self.entry(prompt: prompt), vary: self.chance(0.2) ? nil : self.vary(),
+                context: self.chance(0.5) ? nil : context)
+        }
+        return ExportPage(entries: entries, cursor: self.chance(0.5) ? nil : self.bytes(self.int(1...99)))
+    }
+
     private mutating func error() -> CacheError {
         CacheError(
             self.pick(CacheError.Code.allCases), self.text(), field: self.chance(0.5) ? nil : self.text(1...9),
@@ -73,7 +84,7 @@ extension SeededGenerator {
 
     package mutating func serverMessage() -> ServerMessage {
         let response: ServiceResponse
-        switch self.int(0...9) {
+        switch self.int(0...10) {
         case 0:
             var welcome = Welcome(
                 version: UInt32(self.int(0...9)), serverVersion: self.text(),
@@ -97,6 +108,7 @@ extension SeededGenerator {
                     count: self.int(0...100_000), sample: (0..<self.int(0...20)).map { _ in self.entryID() },
                     isDryRun: self.chance(0.5)))
         case 8: response = .stats(self.statistics())
+        case 9: response = .export(self.exportPage())
         default: response = .ping(serverVersion: self.text())
         }
         return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .success(response)))

@@ -117,6 +117,13 @@ extension SeededGenerator {
         return InvalidateRequest(cache: cache, selector: selector, isDryRun: self.chance(0.5))
     }
 
+    package mutating func exportRequest() -> ExportRequest {
+        ExportRequest(
+            cache: self.text(1...8), filter: self.chance(0.5) ? nil : self.filter(),
+            cursor: self.chance(0.5) ? nil : self.bytes(self.int(1...256)),
+            pageSize: self.int(1...Limits.maximumExportPage))
+    }
+
     package mutating func clientMessage() -> ClientMessage {
         switch self.int(0...11) {
         case 0:
@@ -129,11 +136,12 @@ extension SeededGenerator {
         default: break
         }
         let request: ServiceRequest =
-            switch self.int(0...9) {
+            switch self.int(0...10) {
             case 0...3: .lookup(self.lookupRequest())
             case 4...6: .store(self.storeRequest())
             case 7: .invalidate(self.invalidateRequest())
             case 8: .stats(cache: self.chance(0.5) ? nil : self.text(1...8))
+            case 9: .export(self.exportRequest())
             default: .ping
             }
         return .call(

@@ -38,6 +38,13 @@ package protocol VectorStore: Sendable {
     func remove(_ selector: RemovalSelector, dryRun: Bool, at now: Timestamp)
         async throws(VectorStoreError) -> RemovalResult
 
+    /// Reads some of a cache's entries, in an order of the store's own that no change of them changes: whoever goes on
+    /// from ``ScanPage/next`` until there is none sees no entry twice and misses none that was there all the time, even
+    /// if the store was closed in between. One call reads little, so as not to keep other readers waiting.
+    ///
+    /// - Throws: ``VectorStoreError``; never for "nothing there".
+    func scan(_ query: ScanQuery, at now: Timestamp) async throws(VectorStoreError) -> ScanPage
+
     /// Sizes of a tenant's caches.
     ///
     /// - Parameter identity: Of the model in use; entries of others are orphans.
@@ -46,52 +53,6 @@ package protocol VectorStore: Sendable {
 
     /// Memory of vectors and their index, bytes.
     var indexBytes: Int { get }
-}
-
-package struct NearestQuery: Sendable {
-    package let embedding: Embedding
-    /// 1…``Limits/maximumTopK``.
-    package let count: Int
-    /// Cosine, −1…1, inclusive.
-    package let threshold: Float
-    /// Entries created before are passed over, inside the search.
-    package let createdAtOrAfter: Timestamp?
-    /// Entries that it does not take are passed over, inside the search.
-    package let filter: MetadataFilter?
-
-    package init(
-        embedding: Embedding, count: Int, threshold: Float, createdAtOrAfter: Timestamp? = nil,
-        filter: MetadataFilter? = nil
-    ) {
-        self.embedding = embedding
-        self.count = count
-        self.threshold = threshold
-        self.createdAtOrAfter = createdAtOrAfter
-        self.filter = filter
-    }
-}
-
-package struct NearestResult: Sendable {
-    /// Best first; each reaches the threshold.
-    package let matches: [LookupMatch]
-    /// Without a match, the nearest that was passed over; `nil` if the partition is empty or none was seen.
-    package let nearestMiss: NearestMiss?
-    /// Why `nearestMiss` is no match.
-    package let refusal: Refusal
-
-    package enum Refusal: Sendable, Hashable {
-        case belowThreshold
-        /// It reaches the threshold.
-        case tooOld
-        /// It reaches the threshold.
-        case filtered
-    }
-
-    package init(matches: [LookupMatch], nearestMiss: NearestMiss? = nil, refusal: Refusal = .belowThreshold) {
-        self.matches = matches
-        self.nearestMiss = nearestMiss
-        self.refusal = refusal
-    }
 }
 
 /// What a tenant may store.

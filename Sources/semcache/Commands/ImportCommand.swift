@@ -15,9 +15,11 @@ struct ImportCommand: AsyncParsableCommand {
         commandName: "import",
         abstract: "Stores the prompts and responses of a file, one JSON object on each line.",
         discussion: """
-            A line has "prompt" and "response", and may have "attributes" (an object), "ttl_seconds", "vary" (an object), \
-            "tags" (a list) and "content_type". Anything else in it is ignored. A bad line is reported by its number and \
-            does not stop the rest; the exit code is then 2. Importing a file again replaces its entries.
+            A line has "prompt" and "response" (or "response_base64"), and may have "attributes" (an object), \
+            "ttl_seconds" or "expires_at", "vary" (an object), "tags" (a list), "content_type" and "usage" (an object). \
+            Anything else in it is ignored. What an export wrote is read as it is; its lines of chats with a context and \
+            of unknown vary parts ("vary": null) are skipped and counted, and so are expired ones. A bad line is reported \
+            by its number and does not stop the rest; the exit code is then 2. Importing a file again replaces its entries.
             """)
 
     @Argument(help: "The file; - reads the standard input.")
@@ -88,6 +90,10 @@ struct ImportCommand: AsyncParsableCommand {
         text += "\(NumberText.count(tally.stored, "entry", "entries")) into \(Output.printable(cache)) in "
         text += "\(NumberText.fixed(seconds, digits: 1)) s (\(rate)/s)"
         if tally.replaced > 0 { text += ", \(NumberText.grouped(tally.replaced)) of them replaced earlier ones" }
+        for reason in ImportSkip.allCases {
+            guard let count = tally.skipped[reason] else { continue }
+            text += "; \(NumberText.count(count, "line", "lines")) skipped (\(reason.text))"
+        }
         if tally.failed > 0 { text += "; \(NumberText.count(tally.failed, "line", "lines")) failed" }
         return text
     }
@@ -97,6 +103,7 @@ private struct ImportObject: Encodable {
     let imported: Int
     let replaced: Int
     let failed: Int
+    let skipped: [String: Int]
     let isComplete: Bool
     let seconds: Double
 
@@ -104,6 +111,7 @@ private struct ImportObject: Encodable {
         case imported
         case replaced
         case failed
+        case skipped
         case isComplete = "complete"
         case seconds
     }
@@ -112,6 +120,7 @@ private struct ImportObject: Encodable {
         self.imported = tally.stored
         self.replaced = tally.replaced
         self.failed = tally.failed
+        self.skipped = Dictionary(uniqueKeysWithValues: tally.skipped.map { ($0.key.rawValue, $0.value) })
         self.isComplete = isComplete
         self.seconds = elapsed / .seconds(1)
     }

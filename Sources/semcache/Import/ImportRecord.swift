@@ -12,21 +12,60 @@ import Foundation
 /// One line of an import: a prompt and its answer.
 struct ImportRecord: Decodable, Equatable {
     let prompt: String
-    let response: String
-    let attributes: [String: JSONAttribute]?
+    let response: [UInt8]
+    let attributes: [String: JSONAttribute]
     let ttlSeconds: Double?
-    let vary: [String: String]?
-    let tags: [String]?
+    let expiresAt: CacheInstant?
+    let vary: [String: String]
+    let tags: [String]
     let contentType: String?
+    let usage: JSONUsage?
+    /// Why the line is none that can be stored, although it is right.
+    let skip: ImportSkip?
 
     enum CodingKeys: String, CodingKey {
         case prompt
         case response
+        case responseBase64 = "response_base64"
         case attributes
         case ttlSeconds = "ttl_seconds"
+        case expiresAt = "expires_at"
         case vary
+        case context
         case tags
         case contentType = "content_type"
+        case usage
+    }
+
+    init(from decoder: any Decoder) throws {
+        let line = try decoder.container(keyedBy: CodingKeys.self)
+        self.prompt = try line.decode(String.self, forKey: .prompt)
+        if line.contains(.response) || !line.contains(.responseBase64) {
+            self.response = Array(try line.decode(String.self, forKey: .response).utf8)
+        } else {
+            self.response = Array(try line.decode(Data.self, forKey: .responseBase64))
+        }
+        self.attributes = try line.decodeIfPresent([String: JSONAttribute].self, forKey: .attributes) ?? [:]
+        self.ttlSeconds = try line.decodeIfPresent(Double.self, forKey: .ttlSeconds)
+        self.expiresAt = try line.decodeIfPresent(String.self, forKey: .expiresAt).map { text in
+            guard let instant = CacheInstant(text) else {
+                throw DecodingError.dataCorruptedError(forKey: .expiresAt, in: line, debugDescription: "is no time")
+            }
+            return instant
+        }
+        self.vary = try line.decodeIfPresent([String: String].self, forKey: .vary) ?? [:]
+        self.tags = try line.decodeIfPresent([String].self, forKey: .tags) ?? []
+        self.contentType = try line.decodeIfPresent(String.self, forKey: .contentType)
+        self.usage = try line.decodeIfPresent(JSONUsage.self, forKey: .usage)
+        // Without them the entry would become the answer to another question. A line without "vary" has no vary parts;
+        // one whose "vary" is null has some, or none, that nobody knows.
+        if line.contains(.context), try !line.decodeNil(forKey: .context) {
+            self.skip = .context
+        } else if line.contains(.vary), try line.decodeNil(forKey: .vary) {
+            self.skip = .unknownVary
+        } else {
+            self.skip = nil
+        }
     }
 
     /// Reads a line.
@@ -50,12 +89,20 @@ struct ImportRecord: Decodable, Equatable {
         }
     }
 
-    var timeToLive: Duration? { self.ttlSeconds.map { .milliseconds(Int64(($0 * 1000).rounded())) } }
+    /// What "ttl_seconds" says, or else what is left until "expires_at", which may be nothing.
+    func timeToLive(at now: CacheInstant) -> Duration? {
+        if let seconds = self.ttlSeconds { return .milliseconds(Int64((seconds * 1000).rounded())) }
+        return self.expiresAt.map { expiresAt in
+            let (left, isOverflow) = expiresAt.milliseconds.subtractingReportingOverflow(now.milliseconds)
+            return isOverflow ? .zero : min(.milliseconds(left), Limits.maximumTimeToLive)
+        }
+    }
 
     private static func fault(_ error: DecodingError) -> CommandFault {
         switch error {
         case .keyNotFound(let key, let context):
-            let name = self.field(context.codingPath) ?? self.field([key])
+            guard context.codingPath.isEmpty else { return self.typeFault(context) }
+            let name = self.field([key])
             return CommandFault("has no \"\(name ?? "prompt")\"", field: name)
         case .typeMismatch(_, let context), .valueNotFound(_, let context):
             return self.typeFault(context)
@@ -80,9 +127,12 @@ struct ImportRecord: Decodable, Equatable {
         switch CodingKeys(stringValue: field) {
         case .attributes: "an object of strings, numbers, Booleans and lists of strings"
         case .ttlSeconds: "a number"
+        case .expiresAt: "a time such as 2025-11-21T07:45:00.123Z"
         case .vary: "an object of strings"
         case .tags: "a list of strings"
-        case .prompt, .response, .contentType, nil: "a string"
+        case .usage: "an object of prompt_tokens, completion_tokens and cost"
+        case .responseBase64: "a string of Base64"
+        case .prompt, .response, .context, .contentType, nil: "a string"
         }
     }
 }

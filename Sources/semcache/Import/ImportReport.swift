@@ -8,8 +8,10 @@ struct ImportTally: Equatable, Sendable {
     /// Of the stored ones, those whose prompt was there before.
     var replaced = 0
     var failed = 0
+    /// Lines that were passed over, by why.
+    var skipped: [ImportSkip: Int] = [:]
 
-    var lines: Int { self.stored + self.failed }
+    var lines: Int { self.stored + self.failed + self.skipped.values.reduce(0, +) }
 }
 
 /// Keeps the tally of an import and shows it: bad lines as they come, and a bar if somebody watches.
@@ -44,6 +46,8 @@ final class ImportReport: Sendable {
             if isReplacement { state.tally.replaced += 1 }
         }
     }
+
+    func skipped(_ reason: ImportSkip) { self.update { $0.tally.skipped[reason, default: 0] += 1 } }
 
     /// - Parameter fault: `nil` if it was described already.
     func failed(line number: Int, _ fault: CommandFault?) {

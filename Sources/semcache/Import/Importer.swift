@@ -5,11 +5,6 @@ import Synchronization
 
 /// Stores the records of a file, many at a time.
 struct Importer: Sendable {
-    /// Attempts for a line that the server could not take just now.
-    private static let maximumAttempts = 5
-    /// Longest time between two attempts, whatever the server says.
-    private static let maximumWait = Duration.seconds(30)
-
     private let client: CacheClient
     private let cache: String
     private let concurrency: Int
@@ -61,8 +56,10 @@ struct Importer: Sendable {
         case .content(let bytes, let number):
             guard bytes.contains(where: { $0 > 0x20 }) else { return nil }
             do {
-                let receipt = try await self.store(try ImportRecord(line: bytes))
-                self.report.stored(isReplacement: receipt.isReplacement)
+                switch try await self.store(try ImportRecord(line: bytes)) {
+                case .success(let receipt): self.report.stored(isReplacement: receipt.isReplacement)
+                case .failure(let skip): self.report.skipped(skip)
+                }
             } catch let error as CacheClientError where error.origin == .connection {
                 self.report.failed(line: number, nil)
                 return error
@@ -73,32 +70,17 @@ struct Importer: Sendable {
         return nil
     }
 
-    private func store(_ record: ImportRecord) async throws -> StoreReceipt {
-        let attributes = (record.attributes ?? [:]).mapValues { $0.value }
-        var attempt = 1
-        while true {
-            let wait: Duration
-            do {
-                return try await self.client.store(
-                    record.response, for: record.prompt, in: self.cache, vary: record.vary ?? [:],
-                    contentType: record.contentType, attributes: attributes, tags: record.tags ?? [],
-                    timeToLive: record.timeToLive)
-            } catch {
-                guard error.isTransient, attempt < Self.maximumAttempts else { throw error }
-                wait = min(Self.maximumWait, max(.milliseconds(100 << attempt), error.retryAfter ?? .zero))
-            }
-            try await Task.sleep(for: wait)
-            attempt += 1
+    private func store(_ record: ImportRecord) async throws -> Result<StoreReceipt, ImportSkip> {
+        if let skip = record.skip { return .failure(skip) }
+        let timeToLive = record.timeToLive(at: .now)
+        if let timeToLive, timeToLive < .milliseconds(1) { return .failure(.expired) }
+        let attributes = record.attributes.mapValues { $0.value }
+        let receipt = try await Patience.call { () async throws(CacheClientError) in
+            try await self.client.store(
+                record.response, for: record.prompt, in: self.cache, vary: record.vary,
+                contentType: record.contentType, attributes: attributes, tags: record.tags, timeToLive: timeToLive,
+                usage: record.usage.map { $0.usage })
         }
-    }
-}
-
-extension CacheClientError {
-    /// Whether the server would perhaps take the same call a little later.
-    fileprivate var isTransient: Bool {
-        switch self.code {
-        case .resourceExhausted, .unavailable, .deadlineExceeded: self.origin != .connection
-        default: false
-        }
+        return .success(receipt)
     }
 }

@@ -19,7 +19,7 @@ struct AnswerObject: Encodable {
         let responseBase64: String?
         let contentType: String
         let attributes: [String: JSONAttribute]
-        let usage: Usage?
+        let usage: JSONUsage?
         let ageMilliseconds: Int64
         let createdAt: String
         let expiresAt: String
@@ -35,18 +35,6 @@ struct AnswerObject: Encodable {
             case ageMilliseconds = "age_ms"
             case createdAt = "created_at"
             case expiresAt = "expires_at"
-        }
-    }
-
-    struct Usage: Encodable {
-        let promptTokens: UInt64
-        let completionTokens: UInt64
-        let cost: Double
-
-        enum CodingKeys: String, CodingKey {
-            case promptTokens = "prompt_tokens"
-            case completionTokens = "completion_tokens"
-            case cost
         }
     }
 
@@ -125,10 +113,7 @@ extension AnswerObject.Match {
         self.responseBase64 = match.text == nil ? Data(match.response).base64EncodedString() : nil
         self.contentType = match.contentType
         self.attributes = match.attributes.mapValues { JSONAttribute($0) }
-        self.usage = match.usage.map { usage in
-            AnswerObject.Usage(
-                promptTokens: usage.promptTokens, completionTokens: usage.completionTokens, cost: usage.cost)
-        }
+        self.usage = match.usage.map { JSONUsage($0) }
         self.ageMilliseconds = match.age.wholeMilliseconds
         self.createdAt = match.createdAt.text
         self.expiresAt = match.expiresAt.text

@@ -58,7 +58,46 @@ struct JSONAttribute: Codable, Equatable {
     }
 }
 
+/// What a response cost to make.
+struct JSONUsage: Codable, Equatable {
+    let promptTokens: UInt64
+    let completionTokens: UInt64
+    let cost: Double
+
+    enum CodingKeys: String, CodingKey {
+        case promptTokens = "prompt_tokens"
+        case completionTokens = "completion_tokens"
+        case cost
+    }
+
+    init(_ usage: CacheUsage) {
+        self.promptTokens = usage.promptTokens
+        self.completionTokens = usage.completionTokens
+        self.cost = usage.cost
+    }
+
+    var usage: CacheUsage {
+        CacheUsage(promptTokens: self.promptTokens, completionTokens: self.completionTokens, cost: self.cost)
+    }
+}
+
 extension CacheInstant {
+    static var now: Self { Self(milliseconds: Int64(Date.now.timeIntervalSince1970 * 1000)) }
+
+    /// Reads what ``text`` writes; `nil` for anything else.
+    init?(_ text: String) {
+        if let milliseconds = Int64(text) {
+            self.init(milliseconds: milliseconds)
+        } else if let date = (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+            ?? (try? Date(text, strategy: .iso8601)),
+            let milliseconds = Int64(exactly: (date.timeIntervalSince1970 * 1000).rounded())
+        {
+            self.init(milliseconds: milliseconds)
+        } else {
+            return nil
+        }
+    }
+
     /// In UTC, such as `2025-11-21T07:45:00.123Z`; the bare number for what is no year of four digits.
     var text: String {
         guard (0..<253_402_300_800_000).contains(self.milliseconds) else { return "\(self.milliseconds)" }

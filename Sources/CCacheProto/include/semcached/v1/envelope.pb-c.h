@@ -139,7 +139,8 @@ typedef enum {
   SEMCACHED__V1__CALL__REQUEST_STORE = 9,
   SEMCACHED__V1__CALL__REQUEST_INVALIDATE = 10,
   SEMCACHED__V1__CALL__REQUEST_STATS = 11,
-  SEMCACHED__V1__CALL__REQUEST_PING = 12
+  SEMCACHED__V1__CALL__REQUEST_PING = 12,
+  SEMCACHED__V1__CALL__REQUEST_EXPORT = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__CALL__REQUEST__CASE)
 } Semcached__V1__Call__RequestCase;
 
@@ -169,6 +170,7 @@ struct  Semcached__V1__Call
     Semcached__V1__InvalidateRequest *invalidate;
     Semcached__V1__StatsRequest *stats;
     Semcached__V1__PingRequest *ping;
+    Semcached__V1__ExportRequest *export;
   };
 };
 #define SEMCACHED__V1__CALL__INIT \
@@ -217,7 +219,8 @@ typedef enum {
   SEMCACHED__V1__REPLY__RESPONSE_STORE = 9,
   SEMCACHED__V1__REPLY__RESPONSE_INVALIDATE = 10,
   SEMCACHED__V1__REPLY__RESPONSE_STATS = 11,
-  SEMCACHED__V1__REPLY__RESPONSE_PING = 12
+  SEMCACHED__V1__REPLY__RESPONSE_PING = 12,
+  SEMCACHED__V1__REPLY__RESPONSE_EXPORT = 13
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__REPLY__RESPONSE__CASE)
 } Semcached__V1__Reply__ResponseCase;
 
@@ -240,6 +243,7 @@ struct  Semcached__V1__Reply
     Semcached__V1__InvalidateResponse *invalidate;
     Semcached__V1__StatsResponse *stats;
     Semcached__V1__PingResponse *ping;
+    Semcached__V1__ExportResponse *export;
   };
 };
 #define SEMCACHED__V1__REPLY__INIT \

@@ -40,6 +40,10 @@ typedef struct Semcached__V1__StatsRequest Semcached__V1__StatsRequest;
 typedef struct Semcached__V1__CacheStats Semcached__V1__CacheStats;
 typedef struct Semcached__V1__TenantStats Semcached__V1__TenantStats;
 typedef struct Semcached__V1__StatsResponse Semcached__V1__StatsResponse;
+typedef struct Semcached__V1__ExportRequest Semcached__V1__ExportRequest;
+typedef struct Semcached__V1__VaryParts Semcached__V1__VaryParts;
+typedef struct Semcached__V1__ExportedEntry Semcached__V1__ExportedEntry;
+typedef struct Semcached__V1__ExportResponse Semcached__V1__ExportResponse;
 typedef struct Semcached__V1__PingRequest Semcached__V1__PingRequest;
 typedef struct Semcached__V1__PingResponse Semcached__V1__PingResponse;
 
@@ -652,6 +656,92 @@ struct  Semcached__V1__StatsResponse
     , 0,NULL, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, NULL }
 
 
+struct  Semcached__V1__ExportRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cache;
+  /*
+   * Only entries whose attributes it takes. All if empty.
+   */
+  ProtobufCBinaryData filter;
+  /*
+   * `next_cursor` of the page before; empty for the first.
+   */
+  ProtobufCBinaryData cursor;
+  /*
+   * How many entries a page may have; 0 means as many as the server allows.
+   */
+  uint32_t page_size;
+};
+#define SEMCACHED__V1__EXPORT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__export_request__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0 }
+
+
+struct  Semcached__V1__VaryParts
+{
+  ProtobufCMessage base;
+  size_t n_parts;
+  Semcached__V1__VaryPart **parts;
+};
+#define SEMCACHED__V1__VARY_PARTS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__vary_parts__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * An entry with all that it was stored with, but for its vector.
+ */
+struct  Semcached__V1__ExportedEntry
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData entry_id;
+  /*
+   * In canonical form; of a chat, its question. Empty if it is not known.
+   */
+  ProtobufCBinaryData prompt;
+  /*
+   * Absent if they are not known, as of entries that an older version stored; present and empty if there are none.
+   */
+  Semcached__V1__VaryParts *vary;
+  /*
+   * Digest of a chat's messages besides the question, 32 bytes; empty if there are none. What they were is not kept.
+   */
+  ProtobufCBinaryData context;
+  ProtobufCBinaryData response;
+  ProtobufCBinaryData content_type;
+  /*
+   * with the tags
+   */
+  size_t n_attributes;
+  Semcached__V1__Attribute **attributes;
+  Semcached__V1__Usage *usage;
+  uint64_t created_at_ms;
+  uint64_t expires_at_ms;
+};
+#define SEMCACHED__V1__EXPORTED_ENTRY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__exported_entry__descriptor) \
+    , {0,NULL}, {0,NULL}, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, NULL, 0, 0 }
+
+
+struct  Semcached__V1__ExportResponse
+{
+  ProtobufCMessage base;
+  /*
+   * May be empty though more pages follow.
+   */
+  size_t n_entries;
+  Semcached__V1__ExportedEntry **entries;
+  /*
+   * Empty on the last page.
+   */
+  ProtobufCBinaryData next_cursor;
+};
+#define SEMCACHED__V1__EXPORT_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__export_response__descriptor) \
+    , 0,NULL, {0,NULL} }
+
+
 struct  Semcached__V1__PingRequest
 {
   ProtobufCMessage base;
@@ -1146,6 +1236,82 @@ Semcached__V1__StatsResponse *
 void   semcached__v1__stats_response__free_unpacked
                      (Semcached__V1__StatsResponse *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__ExportRequest methods */
+void   semcached__v1__export_request__init
+                     (Semcached__V1__ExportRequest         *message);
+size_t semcached__v1__export_request__get_packed_size
+                     (const Semcached__V1__ExportRequest   *message);
+size_t semcached__v1__export_request__pack
+                     (const Semcached__V1__ExportRequest   *message,
+                      uint8_t             *out);
+size_t semcached__v1__export_request__pack_to_buffer
+                     (const Semcached__V1__ExportRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__ExportRequest *
+       semcached__v1__export_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__export_request__free_unpacked
+                     (Semcached__V1__ExportRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__VaryParts methods */
+void   semcached__v1__vary_parts__init
+                     (Semcached__V1__VaryParts         *message);
+size_t semcached__v1__vary_parts__get_packed_size
+                     (const Semcached__V1__VaryParts   *message);
+size_t semcached__v1__vary_parts__pack
+                     (const Semcached__V1__VaryParts   *message,
+                      uint8_t             *out);
+size_t semcached__v1__vary_parts__pack_to_buffer
+                     (const Semcached__V1__VaryParts   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__VaryParts *
+       semcached__v1__vary_parts__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__vary_parts__free_unpacked
+                     (Semcached__V1__VaryParts *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__ExportedEntry methods */
+void   semcached__v1__exported_entry__init
+                     (Semcached__V1__ExportedEntry         *message);
+size_t semcached__v1__exported_entry__get_packed_size
+                     (const Semcached__V1__ExportedEntry   *message);
+size_t semcached__v1__exported_entry__pack
+                     (const Semcached__V1__ExportedEntry   *message,
+                      uint8_t             *out);
+size_t semcached__v1__exported_entry__pack_to_buffer
+                     (const Semcached__V1__ExportedEntry   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__ExportedEntry *
+       semcached__v1__exported_entry__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__exported_entry__free_unpacked
+                     (Semcached__V1__ExportedEntry *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__ExportResponse methods */
+void   semcached__v1__export_response__init
+                     (Semcached__V1__ExportResponse         *message);
+size_t semcached__v1__export_response__get_packed_size
+                     (const Semcached__V1__ExportResponse   *message);
+size_t semcached__v1__export_response__pack
+                     (const Semcached__V1__ExportResponse   *message,
+                      uint8_t             *out);
+size_t semcached__v1__export_response__pack_to_buffer
+                     (const Semcached__V1__ExportResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__ExportResponse *
+       semcached__v1__export_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__export_response__free_unpacked
+                     (Semcached__V1__ExportResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__PingRequest methods */
 void   semcached__v1__ping_request__init
                      (Semcached__V1__PingRequest         *message);
@@ -1261,6 +1427,18 @@ typedef void (*Semcached__V1__TenantStats_Closure)
 typedef void (*Semcached__V1__StatsResponse_Closure)
                  (const Semcached__V1__StatsResponse *message,
                   void *closure_data);
+typedef void (*Semcached__V1__ExportRequest_Closure)
+                 (const Semcached__V1__ExportRequest *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__VaryParts_Closure)
+                 (const Semcached__V1__VaryParts *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__ExportedEntry_Closure)
+                 (const Semcached__V1__ExportedEntry *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__ExportResponse_Closure)
+                 (const Semcached__V1__ExportResponse *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__PingRequest_Closure)
                  (const Semcached__V1__PingRequest *message,
                   void *closure_data);
@@ -1317,6 +1495,10 @@ struct Semcached__V1__Admin_Service
                 const Semcached__V1__StatsRequest *input,
                 Semcached__V1__StatsResponse_Closure closure,
                 void *closure_data);
+  void (*export)(Semcached__V1__Admin_Service *service,
+                 const Semcached__V1__ExportRequest *input,
+                 Semcached__V1__ExportResponse_Closure closure,
+                 void *closure_data);
   void (*ping)(Semcached__V1__Admin_Service *service,
                const Semcached__V1__PingRequest *input,
                Semcached__V1__PingResponse_Closure closure,
@@ -1330,11 +1512,16 @@ void semcached__v1__admin__init (Semcached__V1__Admin_Service *service,
 #define SEMCACHED__V1__ADMIN__INIT(function_prefix__) \
     { SEMCACHED__V1__ADMIN__BASE_INIT,\
       function_prefix__ ## stats,\
+      function_prefix__ ## export,\
       function_prefix__ ## ping  }
 void semcached__v1__admin__stats(ProtobufCService *service,
                                  const Semcached__V1__StatsRequest *input,
                                  Semcached__V1__StatsResponse_Closure closure,
                                  void *closure_data);
+void semcached__v1__admin__export(ProtobufCService *service,
+                                  const Semcached__V1__ExportRequest *input,
+                                  Semcached__V1__ExportResponse_Closure closure,
+                                  void *closure_data);
 void semcached__v1__admin__ping(ProtobufCService *service,
                                 const Semcached__V1__PingRequest *input,
                                 Semcached__V1__PingResponse_Closure closure,
@@ -1372,6 +1559,10 @@ extern const ProtobufCMessageDescriptor semcached__v1__stats_request__descriptor
 extern const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__tenant_stats__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__stats_response__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__export_request__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__vary_parts__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__exported_entry__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__export_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_response__descriptor;
 extern const ProtobufCServiceDescriptor semcached__v1__semantic_cache__descriptor;

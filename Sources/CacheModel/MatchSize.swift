@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CacheModel
-
 /// How much of a reply a match takes.
 ///
 /// An upper bound of its bytes on the wire, and a quarter at least of what either end needs in memory for it: a string of
 /// a list takes 2 bytes on the wire when empty, and up to 80 in protobuf-c's structures.
-enum MatchSize {
-    /// Of all matches of a reply, and of each: 64 KiB of the frame, and of the memory, are left to what is around them.
-    static let limit = Limits.maximumFrameBytes - (64 << 10)
+package enum MatchSize {
+    /// Of all matches of a reply, and of each. 256 KiB of the frame, and of the memory, are left to what is around them,
+    /// and to the prompt and the vary parts that an Export adds.
+    package static let limit = Limits.maximumFrameBytes - (256 << 10)
 
-    static func bytes(response: Int, contentType: String, attributes: [Attribute]) -> Int {
+    package static func bytes(response: Int, contentType: String, attributes: [Attribute]) -> Int {
         attributes.reduce(response + contentType.utf8.count + 256) { sum, attribute in
             let value: Int
             switch attribute.value {
