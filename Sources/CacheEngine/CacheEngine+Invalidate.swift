@@ -72,6 +72,7 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             return try result.get()
         } catch {
+            self.troubles.note("store", error.code.rawValue, error.message)
             throw CacheError(error)
         }
     }
@@ -80,7 +81,7 @@ extension CacheEngine {
     private func forget(_ selector: RemovalSelector) {
         switch selector {
         case .ids(let ids, let cache): for id in ids { self.memory.remove(id, of: cache.key) }
-        case .entry(let id, _): self.memory.remove(id)
+        case .entry(let id, let partition): self.memory.remove(id, in: partition)
         // The store does not name all that it removed; memory can be read again.
         case .radius(_, _, let partition): self.memory.removeAll(of: partition.cache)
         case .filter(_, let cache), .cache(let cache): self.memory.removeAll(of: cache)

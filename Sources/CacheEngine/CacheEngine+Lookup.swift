@@ -24,7 +24,8 @@ extension CacheEngine {
                 outcome = try self.outcome(of: error, request, on: route)
             }
         }
-        route.counters.count(outcome)
+        // One that is cancelled was counted when its caller was answered, if it was.
+        if !Task.isCancelled { route.counters.count(outcome) }
         return outcome
     }
 
@@ -97,8 +98,16 @@ extension CacheEngine {
             return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: now))
         }
         if request.mode == .exact { return .miss(refusal ?? self.exactMiss(inquiry, .notStored, nearest: nil)) }
-        let vector = try await self.embedding(of: inquiry, given: embedding, by: deadline)
-        return try await self.nearest(vector, inquiry, exact: exact, ticket: ticket)
+        do throws(Trouble) {
+            let vector = try await self.embedding(of: inquiry, given: embedding, by: deadline)
+            return try await self.nearest(vector, inquiry, exact: exact, ticket: ticket)
+        } catch {
+            // What is found already is not given up because no more can be found.
+            guard case .degraded = error, exact != nil, let exact = try await self.exact(inquiry, at: self.now) else {
+                throw error
+            }
+            return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: self.now))
+        }
     }
 
     private func remembered(_ inquiry: Inquiry, at now: Timestamp) -> LookupHit? {
@@ -135,10 +144,10 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             result = try await self.store.nearest(query, in: inquiry.partition, at: now)
         } catch {
-            self.troubles.note("store", error.code.rawValue)
-            throw .degraded(.storeUnavailable)
+            throw self.trouble(error)
         }
-        if let exact, exact.expiresAt > now {
+        // Again: it may have been removed while the prompt was embedded.
+        if exact != nil, let exact = try await self.exact(inquiry, at: now) {
             let others = result.matches.filter { $0.entry.id != exact.id }
             let matches = ([LookupMatch(exact)] + others).prefix(request.topK)
             return .hit(LookupHit(kind: .exact, tier: .store, matches: Array(matches), at: now))
@@ -160,9 +169,15 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             return try await self.store.entry(inquiry.id, in: inquiry.partition, at: now)
         } catch {
-            self.troubles.note("store", error.code.rawValue)
-            throw .degraded(.storeUnavailable)
+            throw self.trouble(error)
         }
+    }
+
+    private func trouble(_ error: VectorStoreError) -> Trouble {
+        // A store does not begin what nobody waits for any more; that is no fault of its.
+        guard !Task.isCancelled else { return .refused(CacheError(.cancelled, "the call was given up")) }
+        self.troubles.note("store", error.code.rawValue, error.message)
+        return .degraded(.storeUnavailable)
     }
 
     private func given(_ values: [Float]?) throws(Trouble) -> Embedding? {
@@ -182,7 +197,7 @@ extension CacheEngine {
             return try await self.pool.embed(
                 inquiry.text.text, for: inquiry.partition.cache.tenant.tenant, by: deadline)
         } catch {
-            if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue) }
+            if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue, nil) }
             switch error.code {
             case .overloaded: throw .degraded(.embedderOverloaded)
             case .failed: throw .degraded(.embedderFailed)

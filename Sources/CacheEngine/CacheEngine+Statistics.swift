@@ -12,7 +12,8 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             size = try await self.store.sizes(of: scope, identity: self.pool.identity.key, at: self.now)
         } catch {
-            throw CacheError(.unavailable, error.message)
+            self.troubles.note("store", error.code.rawValue, error.message)
+            throw CacheError(error)
         }
         // By digest: names that are canonically equal are two caches.
         var caches = tenant.account.cacheStatistics()
@@ -51,7 +52,6 @@ extension CacheEngine {
         statistics.orphanedEntries = UInt64(size.orphanedEntries)
         statistics.maximumEntries = UInt64(tenant.policy.quota.entries ?? 0)
         statistics.maximumBytes = UInt64(tenant.policy.quota.bytes ?? 0)
-        statistics.evictedEntries = caches.values.reduce(0) { $0 + $1.evictedEntries }
         tenant.account.add(to: &statistics)
         return statistics
     }

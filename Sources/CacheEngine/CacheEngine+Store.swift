@@ -15,10 +15,6 @@ extension CacheEngine {
         _ request: StoreRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> StoreOutcome {
         let route = try self.route(cache: request.cache, vary: request.vary, scope: scope)
-        guard !route.isSurplus else {
-            throw CacheError(
-                .resourceExhausted, "the tenant has \(Limits.maximumCachesPerTenant) caches, its limit", field: "cache")
-        }
         guard request.response.count <= route.policy.maximumResponseBytes else {
             throw .tooLong("response", request.response.count, limit: route.policy.maximumResponseBytes)
         }
@@ -50,12 +46,13 @@ extension CacheEngine {
             // The outcome is not known for certain: memory must not keep what the store may have replaced.
             self.memory.storeChanged(entry.id, in: partition)
             if error.code == .overQuota { route.tenant.account.countRefusalByQuota() }
+            self.troubles.note("store", error.code.rawValue, error.message)
             throw CacheError(error)
         }
         self.memory.storeChanged(entry.id, in: partition)
         for evicted in result.evicted {
             self.memory.remove(evicted.id, of: evicted.cache)
-            route.tenant.account.knownCounters(of: evicted.cache).countEvicted()
+            route.tenant.account.countEvicted(from: evicted.cache)
         }
         return result
     }
@@ -81,10 +78,11 @@ extension CacheEngine {
 extension CacheError {
     init(_ error: VectorStoreError) {
         switch error.code {
-        case .unavailable: self.init(.unavailable, "the store is not available: \(error.message)")
+        // Its text names files of the server.
+        case .unavailable: self.init(.unavailable, "the store is not available")
         case .overloaded: self.init(.resourceExhausted, "the store has too much to do: \(error.message)")
         case .overQuota: self.init(.resourceExhausted, "the tenant's quota is too small: \(error.message)")
-        case .corrupt: self.init(.internal, "the store's data is damaged: \(error.message)")
+        case .corrupt: self.init(.internal, "the store's data is damaged")
         }
     }
 }

@@ -73,7 +73,8 @@ package final class CacheEngine: Sendable {
             guard let policy = tenants.directory.policy(of: scope.tenant) else {
                 throw CacheError(.permissionDenied, "the tenant is not configured here")
             }
-            guard tenants.accounts.count < Limits.maximumTenants || tenants.accounts[scope.tenant] != nil else {
+            let isOneMore = tenants.accounts[scope.tenant] == nil && !tenants.directory.declares(scope.tenant)
+            guard !isOneMore || tenants.accounts.count < Limits.maximumTenants else {
                 throw CacheError(.resourceExhausted, "the server has \(Limits.maximumTenants) tenants, its limit")
             }
             let account = tenants.accounts[scope.tenant] ?? TenantAccount()

@@ -7,8 +7,6 @@ package final class CacheRoute: Sendable {
     package let tenant: Tenant
     package let policy: CachePolicy
     package let counters: CacheCounters
-    /// Whether nothing may be stored: the tenant has all the caches that it may have, and this is one more.
-    let isSurplus: Bool
     /// Of prompts without a context.
     package let partition: Partition
     private let identity: EmbeddingIdentity
@@ -17,11 +15,9 @@ package final class CacheRoute: Sendable {
     init(
         tenant: Tenant, cache: CacheScope, policy: CachePolicy, identity: EmbeddingIdentity, vary: [VaryPart]
     ) {
-        let counters = tenant.account.counters(of: cache, isDeclared: tenant.policy.declares(cache.name))
         self.tenant = tenant
         self.policy = policy
-        self.counters = counters ?? tenant.account.uncounted
-        self.isSurplus = counters == nil
+        self.counters = tenant.account.counters(of: cache, isDeclared: tenant.policy.declares(cache.name))
         self.partition = Partition(of: cache, embedding: identity, vary: vary)
         self.identity = identity
         self.vary = vary

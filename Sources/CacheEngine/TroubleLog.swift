@@ -3,7 +3,7 @@
 import Logging
 import Synchronization
 
-/// Logs that lookups degrade: once per condition and ten seconds, not once per request.
+/// Logs that calls degrade or fail: once per condition and ten seconds, not once per request.
 final class TroubleLog: Sendable {
     private static let interval = Duration.seconds(10)
 
@@ -15,7 +15,8 @@ final class TroubleLog: Sendable {
     /// - Parameters:
     ///   - part: What failed; of a closed set.
     ///   - code: Of its error.
-    func note(_ part: String, _ code: String) {
+    ///   - detail: For whoever operates the service; holds nothing of a request.
+    func note(_ part: String, _ code: String, _ detail: String?) {
         let now = ContinuousClock.now
         let isDue = self.last.withLock { last in
             if let before = last[part + code], now - before < Self.interval { return false }
@@ -23,6 +24,8 @@ final class TroubleLog: Sendable {
             return true
         }
         guard isDue else { return }
-        self.logger.warning("lookups degrade", metadata: ["part": "\(part)", "error.code": "\(code)"])
+        var metadata: Logger.Metadata = ["part": "\(part)", "error.code": "\(code)"]
+        if let detail { metadata["reason"] = "\(detail)" }
+        self.logger.warning("calls degrade or fail", metadata: metadata)
     }
 }

@@ -74,6 +74,10 @@ package struct VerifiedToken: Sendable, Equatable {
 
 /// Tells whether a token is genuine and in force.
 package protocol TokenVerifier: Sendable {
+    /// Of issuer, audience, keys and whatever else decides. A token that another verifier let in is let in by this one
+    /// only if they are equal.
+    var identity: Digest { get }
+
     /// - Throws: ``CacheError`` with `.unauthenticated`, or `.unavailable` if it cannot be told; the message holds
     ///   nothing of the token.
     func verify(_ token: String, at now: Timestamp) async throws(CacheError) -> VerifiedToken

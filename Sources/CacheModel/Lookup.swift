@@ -135,7 +135,8 @@ package struct NearestMiss: Sendable, Equatable {
     package let id: EntryID
     /// Cosine, −1…1.
     package let similarity: Float
-    /// Whether another entry below the threshold may be nearer: the search proves only that none reaches it.
+    /// Whether another entry below the threshold may be nearer: the search proves only that none reaches it. If not, none
+    /// is nearer by more than 0.0002, to which the search knows similarities below the threshold.
     package let isApproximate: Bool
 
     package init(id: EntryID, similarity: Float, isApproximate: Bool) {

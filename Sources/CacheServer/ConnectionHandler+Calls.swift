@@ -12,7 +12,8 @@ extension ConnectionHandler {
         case .refuse(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
         case .start(let serial):
             switch call.request {
-            case .failure(let error): self.send(.reply(Reply(id: call.id, result: .failure(error))))
+            case .failure(let error):
+                self.send(.reply(Reply(id: call.id, result: .failure(self.charged(bytes) ?? error))))
             case .success(let request):
                 do throws(CacheError) {
                     let tenant = try self.admit(request, tenant: call.tenant, bytes: bytes)
@@ -22,6 +23,19 @@ extension ConnectionHandler {
                     self.send(.reply(Reply(id: call.id, result: .failure(error))))
                 }
             }
+        }
+    }
+
+    /// Counts a request that cannot be served against its tenant's rate: making them is not free either.
+    ///
+    /// - Returns: Why it is refused, if it is for its rate or size.
+    private func charged(_ bytes: Int) -> CacheError? {
+        do throws(CacheError) {
+            guard self.session?.isGateway == false else { return nil }
+            try self.session?.tenant(naming: nil).admit(bytes: bytes, at: self.dispatcher.engine.now)
+            return nil
+        } catch {
+            return error
         }
     }
 
@@ -83,8 +97,12 @@ extension ConnectionHandler {
         work.deadline.cancel()
         work.task.cancel()
         var result = result
-        if case .success(.lookup(.hit)) = result, self.isOverfull {
-            result = .failure(CacheError(.resourceExhausted, "too many replies wait to be read; read them first"))
+        if self.isOverfull {
+            switch result {
+            case .success(.lookup(.hit)), .success(.export):
+                result = .failure(CacheError(.resourceExhausted, "too many replies wait to be read; read them first"))
+            default: break
+            }
         }
         self.send(.reply(Reply(id: id, result: result)))
     }

@@ -77,7 +77,7 @@ struct FastLane {
                 maximumAge: maximumAge, at: now),
             let prepared = found.item.attachment as? PreparedMatch,
             // Refused again, and with its reason, in the slow lane.
-            (try? route.tenant.admit(bytes: bytes, at: now)) != nil
+            route.tenant.takes(bytes: bytes, at: now)
         else { return false }
         self.engine.noteServed(found, in: route.partition, at: now)
         outbound.writeHit(

@@ -2,7 +2,6 @@
 
 package import CacheModel
 package import Logging
-import Synchronization
 import SystemPackage
 
 /// Tells whether a JSON Web Token is genuine and in force, and whose it is.
@@ -12,7 +11,8 @@ import SystemPackage
 package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
     private let configuration: TokenConfiguration
     /// Those of a secret or a file.
-    private let keys: Mutex<[VerificationKey]>
+    private let keys: [VerificationKey]
+    package let identity: Digest
     private let remoteKeys: RemoteKeys?
 
     /// Reads a file of keys; those behind a URL are fetched when a token needs them.
@@ -25,7 +25,9 @@ package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
     ) throws(CacheError) {
         try configuration.validate()
         self.configuration = configuration
-        self.keys = Mutex(try Self.localKeys(configuration))
+        let (keys, material) = try Self.localKeys(configuration)
+        self.keys = keys
+        self.identity = configuration.identity(keyMaterial: material)
         guard case .url(let url) = configuration.keys else {
             self.remoteKeys = nil
             return
@@ -55,18 +57,9 @@ package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
         }
     }
 
-    /// Reads the file of keys again; lets those behind a URL be fetched when the next token needs them.
-    ///
-    /// - Throws: ``CacheError`` with `.invalidArgument`; the keys are then those of before.
-    package func reload() throws(CacheError) {
-        let keys = try Self.localKeys(self.configuration)
-        self.keys.withLock { $0 = keys }
-        self.remoteKeys?.expire()
-    }
-
     /// - Returns: At least one key. If the token names none, exactly one: it would be a matter of luck which.
     private func keys(fitting token: CompactToken, at now: Timestamp) async throws(TokenFault) -> [VerificationKey] {
-        var keys = self.keys.withLock { $0 }
+        var keys = self.keys
         if let remoteKeys = self.remoteKeys {
             guard let fetched = await remoteKeys.keys(at: now) else { throw .keys }
             keys = fetched
@@ -80,21 +73,27 @@ package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
         return fitting
     }
 
-    private static func localKeys(_ configuration: TokenConfiguration) throws(CacheError) -> [VerificationKey] {
+    /// - Returns: The keys of a secret or a file, and what they were made of.
+    private static func localKeys(
+        _ configuration: TokenConfiguration
+    ) throws(CacheError) -> (keys: [VerificationKey], material: [UInt8]) {
         switch configuration.keys {
         case .secret(let secret):
-            return [VerificationKey(secret: secret)]
+            return ([VerificationKey(secret: secret)], secret)
         case .file(let path):
+            let document: [UInt8]
             let keys: [VerificationKey]
             do throws(KeyFault) {
-                keys = try VerificationKey.keys(in: try self.read(path), for: configuration.algorithms)
+                document = try self.read(path)
+                keys = try VerificationKey.keys(in: document, for: configuration.algorithms)
             } catch {
                 throw .invalidArgument("keys_file", "is \(error.rawValue)")
             }
             guard !keys.isEmpty else { throw .invalidArgument("keys_file", "holds no key for the algorithms") }
-            return keys
-        case .url:
-            return []
+            return (keys, document)
+        case .url(let url):
+            // The keys behind it change without anybody's doing.
+            return ([], Array(url.utf8))
         }
     }
 

@@ -15,7 +15,7 @@ package struct TokenConfiguration: Sendable {
     package enum Keys: Sendable {
         /// Shared with the issuer; at least ``Limits/minimumTokenSecretBytes``. For HS256 only.
         case secret([UInt8])
-        /// Path of a JSON Web Key Set, read at the start and by ``JSONWebTokenVerifier/reload()``.
+        /// Path of a JSON Web Key Set, read when the verifier is made.
         case file(String)
         /// Of a JSON Web Key Set: `https`, or `http` on the loopback interface.
         case url(String)
@@ -52,6 +52,18 @@ package struct TokenConfiguration: Sendable {
         self.leeway = leeway
         self.keys = keys
         self.refresh = refresh
+    }
+
+    /// Of all that decides which tokens are let in, and as whom.
+    ///
+    /// - Parameter keyMaterial: The secret, the key set of a file, or the URL.
+    func identity(keyMaterial: [UInt8]) -> Digest {
+        var fingerprint = Fingerprint(.tokenVerifier)
+        for text in [self.issuer, self.audience, self.tenantClaim, self.rolesClaim] { fingerprint.append(text) }
+        fingerprint.append(UInt64(self.roles?.rawValue ?? 0))
+        fingerprint.append(self.algorithms.map(\.rawValue).sorted().joined(separator: " "))
+        keyMaterial.withUnsafeBytes { fingerprint.append($0) }
+        return fingerprint.finish()
     }
 
     /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field.

@@ -26,9 +26,10 @@ enum Composition {
     /// - Parameter read: Reads the settings again, for SIGHUP.
     static func run(_ settings: Settings, reading read: @escaping @Sendable () throws -> Settings) async throws {
         let logger = Logger(label: "semcached")
+        let embedder = try Self.loadEmbedder(settings, logger)
         let store = try Self.openStore(settings, logger)
         let engine = CacheEngine(
-            store: store, pool: EmbeddingPool(embedder: try Self.loadEmbedder(settings, logger)),
+            store: store, pool: EmbeddingPool(embedder: embedder),
             memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) },
             directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
         let credentials =

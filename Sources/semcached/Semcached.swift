@@ -41,6 +41,8 @@ struct Semcached: AsyncParsableCommand {
     var settings: [String] = []
 
     func run() async throws {
+        // Until the service can read its settings again, a reload must not end it.
+        signal(SIGHUP, SIG_IGN)
         let settings: Settings
         let read = self.reader()
         do {

@@ -60,6 +60,23 @@ import Testing
         #expect(!Self.ask("d0", "d", &machine), "the queue is full")
     }
 
+    @Test func `several that flood the queue do not lock out one that has nothing in it`() {
+        var machine = Machine(concurrency: 1, queueLimit: 64, batchLimit: 1, memoryLimit: 1)
+        for number in 0..<200 {
+            Self.ask("a\(number)", "a", &machine)
+            Self.ask("b\(number)", "b", &machine)
+        }
+        var running = "a0"
+        for number in 200..<220 {
+            running = Self.next(after: [running], &machine)[0]
+            Self.ask("a\(number)", "a", &machine)
+            Self.ask("b\(number)", "b", &machine)
+            #expect(Self.ask("c\(number)", "c", &machine))
+            // It is embedded within its turn, so its next one finds it with an empty queue again.
+            while running != "c\(number)" { running = Self.next(after: [running], &machine)[0] }
+        }
+    }
+
     @Test func `a tenant that gives up loses its turn`() {
         var machine = Machine(concurrency: 1, queueLimit: 16, batchLimit: 1, memoryLimit: 1)
         Self.ask("a0", "a", &machine)

@@ -56,20 +56,22 @@ struct KeySetTests {
         }
     }
 
-    @Test func `a file is read at the start and by a reload, and a bad one changes nothing`() async throws {
+    @Test func `a file is read when the verifier is made, and another content is another identity`() async throws {
         let (old, new) = (Issuer.es256, Issuer.otherES256)
         try await withFile(Issuer.keySet(old)) { path in
             let verifier = try JSONWebTokenVerifier(configuration([.es256], .file(path)), logger: silent)
             try write("garbage", to: path)
             #expect(try await verifier.refusal(old.token()) == nil)
             #expect(throws: CacheError(.invalidArgument, "keys_file is malformed", field: "keys_file")) {
-                try verifier.reload()
+                _ = try JSONWebTokenVerifier(configuration([.es256], .file(path)), succeeding: verifier, logger: silent)
             }
             #expect(try await verifier.refusal(old.token()) == nil)
             try write(Issuer.keySet(new), to: path)
-            try verifier.reload()
-            #expect(try await verifier.refusal(old.token()) == .unknownKey)
-            #expect(try await verifier.refusal(new.token()) == nil)
+            let successor = try JSONWebTokenVerifier(
+                configuration([.es256], .file(path)), succeeding: verifier, logger: silent)
+            #expect(successor.identity != verifier.identity)
+            #expect(try await successor.refusal(old.token()) == .unknownKey)
+            #expect(try await successor.refusal(new.token()) == nil)
         }
     }
 

@@ -175,14 +175,16 @@ struct RemoteKeysTests {
         }
     }
 
-    @Test func `a reload fetches the keys before the next token`() async throws {
+    @Test func `a successor fetches the keys before its first token`() async throws {
         let (old, new) = (Issuer.es256, Issuer.otherES256)
         try await KeyServer.withServer(.body(Issuer.keySet(old))) { server in
             let verifier = try self.verifier(server.url)
             #expect(try await verifier.refusal(old.token()) == nil)
             server.answer = .body(Issuer.keySet(new))
-            try verifier.reload()
-            #expect(try await verifier.refusal(old.token(), at: now + .seconds(1)) == .unknownKey)
+            let successor = try JSONWebTokenVerifier(
+                configuration([.rs256, .es256], .url(server.url)), succeeding: verifier, logger: silent)
+            #expect(successor.identity == verifier.identity)
+            #expect(try await successor.refusal(old.token(), at: now + .seconds(1)) == .unknownKey)
             #expect(server.requests == 2)
         }
     }

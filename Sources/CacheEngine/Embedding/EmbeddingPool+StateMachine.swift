@@ -116,14 +116,12 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
         return waiter
     }
 
-    /// Whoever floods the queue is refused before the others are: with others waiting a tenant has its share of the queue,
-    /// and alone all but an eighth, which is kept for who comes next.
+    /// Whoever floods the queue is refused before the others are: those that have texts in it share all but an eighth
+    /// of it, and that is kept for those that have none.
     private func mayQueue(_ tenant: TenantID) -> Bool {
-        guard self.queued < self.queueLimit else { return false }
-        let own = self.queues[tenant]?.count ?? 0
-        let others = self.queues.count - (own > 0 ? 1 : 0)
-        let share = others == 0 ? self.queueLimit - self.queueLimit / 8 : self.queueLimit / (others + 1)
-        return own < max(1, share)
+        guard let own = self.queues[tenant]?.count else { return self.queued < self.queueLimit }
+        let shared = self.queueLimit - self.queueLimit / 8
+        return self.queued < shared && own < max(1, shared / self.queues.count)
     }
 
     private mutating func enqueue(_ key: Digest, of tenant: TenantID) {

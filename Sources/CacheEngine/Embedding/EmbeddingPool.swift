@@ -4,8 +4,8 @@ package import CacheModel
 import Synchronization
 
 /// Stands between the callers and an ``Embedder``: a bounded queue, small batches, one computation per text however many
-/// ask for it, and a memory of what was computed. Tenants take turns, and share neither computations nor memory: how
-/// long a text takes tells nobody what others have asked.
+/// ask for it, and a memory of what was computed. Tenants take turns, and share neither computations nor vectors: how
+/// long a text takes tells nobody what others have asked. They share the room for vectors.
 package final class EmbeddingPool: Sendable {
     private typealias Waiter = CheckedContinuation<Result<Embedding, EmbedderError>, Never>
     private typealias Batch = EmbeddingPoolStateMachine<Waiter>.Batch

@@ -48,14 +48,6 @@ package struct GenerationalCache<Key: Hashable, Value> {
         return value
     }
 
-    /// - Complexity: O(count).
-    package mutating func removeAll(where isRemoved: (Value) -> Bool) {
-        self.young = self.young.filter { !isRemoved($0.value) }
-        self.old = self.old.filter { !isRemoved($0.value) }
-        self.youngWeight = self.young.values.reduce(0) { $0 + self.weigh($1) }
-        self.oldWeight = self.old.values.reduce(0) { $0 + self.weigh($1) }
-    }
-
     private mutating func insertYoung(_ value: Value, for key: Key) {
         let weight = self.weigh(value)
         if self.youngWeight + weight > self.limit / 2 {

@@ -53,13 +53,15 @@ package final class MemoryTier: Sendable {
 
     /// Says of which moment something read from the store is.
     package struct Ticket: Sendable {
-        /// Of every shard: which entry will be read is not known before.
+        /// Of the cache, in every shard: which entry will be read is not known before.
         fileprivate let generations: [UInt64]
+        fileprivate let bucket: Int
         fileprivate let partitionGeneration: UInt64
     }
 
     private enum Slot {
-        case entry(Item)
+        /// - epoch: Of its cache and tenant when it came in; it is gone when they have moved on.
+        case entry(Item, epoch: UInt64)
         /// A question that was answered by another's entry. It resolves through that entry, so what removes the entry
         /// also ends this; and it ends when anything is stored in the partition, for that may be nearer.
         case semantic(target: EntryID, similarity: Float, partitionGeneration: UInt64)
@@ -67,14 +69,32 @@ package final class MemoryTier: Sendable {
 
     private struct Shard: ~Copyable {
         var slots: GenerationalCache<EntryID, Slot>
-        /// Changes per partition, by hash: a collision only forgets too much.
-        var partitionGenerations = [UInt64](repeating: 0, count: 256)
+        /// Changes per cache, and per partition, by hash: a collision only forgets too much.
+        var cacheGenerations = [UInt64](repeating: 0, count: MemoryTier.buckets)
+        var partitionGenerations = [UInt64](repeating: 0, count: MemoryTier.buckets)
+        /// Removals of whole caches and tenants, by hash: what came in before one is not found any more. To look for it
+        /// would take long while others wait for the lock; it goes as what is not used goes.
+        var cacheEpochs = [UInt64](repeating: 0, count: MemoryTier.buckets)
+        var tenantEpochs = [UInt64](repeating: 0, count: MemoryTier.buckets)
+
+        /// Only ever grows, and so does each of its parts.
+        func epoch(of cache: CacheScope) -> UInt64 {
+            self.cacheEpochs[MemoryTier.bucket(of: cache.key)]
+                + self.tenantEpochs[MemoryTier.bucket(of: cache.tenant.tenant.key)]
+        }
+
+        mutating func entry(_ id: EntryID) -> Item? {
+            guard case .entry(let item, let epoch) = self.slots.value(for: id), epoch == self.epoch(of: item.cache)
+            else { return nil }
+            return item
+        }
     }
+
+    /// Counters per shard and kind.
+    private static let buckets = 1024
 
     private final class LockedShard: Sendable {
         let state: Mutex<Shard>
-        /// Changes under the lock, so that who inserts under the lock cannot miss a change; read without it.
-        let generation = Atomic<UInt64>(0)
 
         init(limit: Int) {
             self.state = Mutex(Shard(slots: GenerationalCache(limit: limit, weigh: MemoryTier.weight)))
@@ -101,16 +121,18 @@ package final class MemoryTier: Sendable {
     ///
     /// - Parameter semantic: Whether an answer that belongs to another, similar prompt will do.
     package func find(_ id: EntryID, in partition: Partition, semantic: Bool, at now: Timestamp) -> Found? {
-        let slot = self.shards[Self.position(of: id)].state.withLock { $0.slots.value(for: id) }
+        let slot = self.shards[Self.position(of: id)].state.withLock { state -> Slot? in
+            guard let slot = state.slots.value(for: id) else { return nil }
+            if case .entry(let item, let epoch) = slot, epoch != state.epoch(of: item.cache) { return nil }
+            return slot
+        }
         switch slot {
-        case .entry(let item):
+        case .entry(let item, _):
             guard item.entry.expiresAt > now else { return nil }
             return Found(item: item, kind: .exact, similarity: 1)
         case .semantic(let target, let similarity, let generation):
             guard semantic, generation == self.generation(of: partition),
-                case .entry(let item) = self.shards[Self.position(of: target)].state.withLock({
-                    $0.slots.value(for: target)
-                }),
+                let item = self.shards[Self.position(of: target)].state.withLock({ $0.entry(target) }),
                 item.entry.expiresAt > now
             else { return nil }
             return Found(item: item, kind: .semantic, similarity: similarity)
@@ -121,15 +143,16 @@ package final class MemoryTier: Sendable {
 
     /// To be taken before the store is read.
     package func ticket(in partition: Partition) -> Ticket {
-        Ticket(
-            generations: self.shards.map { $0.generation.load(ordering: .acquiring) },
+        let bucket = Self.bucket(of: partition.cache.key)
+        return Ticket(
+            generations: self.shards.map { $0.state.withLock { $0.cacheGenerations[bucket] } }, bucket: bucket,
             partitionGeneration: self.generation(of: partition))
     }
 
     /// Takes what was read from the store, unless a change came between.
     package func insert(_ entry: CacheEntry, of cache: CacheScope, ticket: Ticket) {
         let item = Item(entry: entry, cache: cache, attachment: self.attach(entry))
-        self.insert(.entry(item), for: entry.id, ticket: ticket)
+        self.insert(for: entry.id, weight: item.weight, ticket: ticket) { .entry(item, epoch: $0.epoch(of: cache)) }
     }
 
     /// Remembers that a prompt was answered by another's entry, and that entry.
@@ -137,59 +160,66 @@ package final class MemoryTier: Sendable {
         self.insert(match.entry, of: cache, ticket: ticket)
         let slot = Slot.semantic(
             target: match.entry.id, similarity: match.similarity, partitionGeneration: ticket.partitionGeneration)
-        self.insert(slot, for: id, ticket: ticket)
+        self.insert(for: id, weight: Self.weight(slot), ticket: ticket) { _ in slot }
     }
 
-    private func insert(_ slot: Slot, for id: EntryID, ticket: Ticket) {
-        guard Self.weight(slot) <= self.largestItem else { return }
+    private func insert(
+        for id: EntryID, weight: Int, ticket: Ticket, _ make: @Sendable (borrowing Shard) -> Slot
+    ) {
+        guard weight <= self.largestItem else { return }
         let position = Self.position(of: id)
         let shard = self.shards[position]
         shard.state.withLock { state in
-            guard shard.generation.load(ordering: .relaxed) == ticket.generations[position] else { return }
-            state.slots.insert(slot, for: id)
+            guard state.cacheGenerations[ticket.bucket] == ticket.generations[position] else { return }
+            state.slots.insert(make(state), for: id)
         }
     }
 
     /// To be called after an entry was stored and before that is acknowledged.
     package func storeChanged(_ id: EntryID, in partition: Partition) {
-        self.remove(id)
+        self.remove(id, in: partition)
         self.shards[Self.position(of: partition)].state.withLock {
             $0.partitionGenerations[Self.counter(of: partition)] += 1
         }
     }
 
     /// To be called after an entry was removed and before that is acknowledged.
-    package func remove(_ id: EntryID) {
-        let shard = self.shards[Self.position(of: id)]
-        shard.state.withLock { state in
-            shard.generation.add(1, ordering: .releasing)
+    package func remove(_ id: EntryID, in partition: Partition) {
+        let bucket = Self.bucket(of: partition.cache.key)
+        self.shards[Self.position(of: id)].state.withLock { state in
+            state.cacheGenerations[bucket] += 1
             state.slots.remove(id)
         }
     }
 
-    /// Like ``remove(_:)``, but leaves alone what is of another cache.
+    /// Like ``remove(_:in:)`` for an entry of any partition of a cache; leaves alone what is of another cache.
     package func remove(_ id: EntryID, of cache: Digest) {
-        let shard = self.shards[Self.position(of: id)]
-        shard.state.withLock { state in
-            shard.generation.add(1, ordering: .releasing)
-            if case .entry(let item) = state.slots.value(for: id), item.cache.key == cache { state.slots.remove(id) }
+        let bucket = Self.bucket(of: cache)
+        self.shards[Self.position(of: id)].state.withLock { state in
+            state.cacheGenerations[bucket] += 1
+            if case .entry(let item, _) = state.slots.value(for: id), item.cache.key == cache { state.slots.remove(id) }
         }
     }
 
-    /// To be called after entries of a cache were removed and before that is acknowledged.
-    package func removeAll(of cache: CacheScope) { self.removeAll { $0.cache == cache } }
-
-    /// To be called after a tenant's entries were removed and before that is acknowledged.
-    package func removeAll(of tenant: TenantScope) { self.removeAll { $0.cache.tenant == tenant } }
-
-    private func removeAll(where isRemoved: @Sendable (Item) -> Bool) {
+    /// To be called after entries of a cache were removed and before that is acknowledged. Forgets all of the cache.
+    package func removeAll(of cache: CacheScope) {
+        let bucket = Self.bucket(of: cache.key)
         for shard in self.shards {
             shard.state.withLock { state in
-                shard.generation.add(1, ordering: .releasing)
-                state.slots.removeAll { slot in
-                    guard case .entry(let item) = slot else { return false }
-                    return isRemoved(item)
-                }
+                state.cacheGenerations[bucket] += 1
+                state.cacheEpochs[bucket] += 1
+            }
+        }
+    }
+
+    /// To be called after a tenant's entries were removed and before that is acknowledged.
+    package func removeAll(of tenant: TenantScope) {
+        let bucket = Self.bucket(of: tenant.tenant.key)
+        for shard in self.shards {
+            shard.state.withLock { state in
+                // Which caches it has is not known here.
+                for cache in 0..<Self.buckets { state.cacheGenerations[cache] += 1 }
+                state.tenantEpochs[bucket] += 1
             }
         }
     }
@@ -204,7 +234,7 @@ package final class MemoryTier: Sendable {
 
     private static func weight(_ slot: Slot) -> Int {
         // About what the dictionary's slot and the objects' headers take.
-        guard case .entry(let item) = slot else { return 96 }
+        guard case .entry(let item, _) = slot else { return 96 }
         return item.weight
     }
 
@@ -219,7 +249,8 @@ package final class MemoryTier: Sendable {
     private static func position(of partition: Partition) -> Int {
         Int(truncatingIfNeeded: partition.key.words.1 & 15)
     }
+    private static func bucket(of cache: Digest) -> Int { Int(truncatingIfNeeded: cache.words.1) & (Self.buckets - 1) }
     private static func counter(of partition: Partition) -> Int {
-        Int(truncatingIfNeeded: partition.key.words.1 >> 4 & 255)
+        Int(truncatingIfNeeded: partition.key.words.1 >> 4) & (Self.buckets - 1)
     }
 }

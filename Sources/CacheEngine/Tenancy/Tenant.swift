@@ -25,6 +25,12 @@ package final class Tenant: Sendable {
         try self.account.admit(self.policy.quota, bytes: bytes, at: now)
     }
 
+    /// Whether a request is within the tenant's rate and size; counts no refusal, for whoever asks will ask again by
+    /// ``admit(bytes:at:)`` and answer with its reason.
+    package func takes(bytes: Int, at now: Timestamp) -> Bool {
+        self.account.takes(self.policy.quota, bytes: bytes, at: now)
+    }
+
     /// Begins a call; ``TenantAccount/endCall()`` must follow.
     ///
     /// - Throws: ``CacheError`` with `.resourceExhausted`.

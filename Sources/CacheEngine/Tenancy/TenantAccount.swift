@@ -17,6 +17,7 @@ package final class TenantAccount: Sendable {
     private let refusedByRequestBytes = Atomic<UInt64>(0)
     private let refusedByRole = Atomic<UInt64>(0)
     private let refusedByQuota = Atomic<UInt64>(0)
+    private let evictedEntries = Atomic<UInt64>(0)
     private let caches = Mutex<[Digest: KnownCache]>([:])
     /// Counts what the caches over the limit do.
     let uncounted = CacheCounters()
@@ -25,21 +26,31 @@ package final class TenantAccount: Sendable {
 
     // MARK: Requests
 
+    /// Whether a request is within rate and size; if so, takes a token. Counts no refusal.
+    func takes(_ quota: TenantQuota, bytes: Int, at now: Timestamp) -> Bool {
+        if let limit = quota.requestBytes, bytes > limit { return false }
+        guard let rate = quota.requestsPerSecond else { return true }
+        return self.bucket.take(rate: rate, burst: quota.fullBucket, at: now) == nil
+    }
+
     /// Checks a request against rate and size, and takes a token.
     ///
     /// - Parameter bytes: Of its body.
     /// - Throws: ``CacheError`` with `.resourceExhausted`.
     func admit(_ quota: TenantQuota, bytes: Int, at now: Timestamp) throws(CacheError) {
+        // The token first: a request that is refused for another reason was made all the same.
+        if let rate = quota.requestsPerSecond,
+            let wait = self.bucket.take(rate: rate, burst: quota.fullBucket, at: now)
+        {
+            self.refusedByRate.add(1, ordering: .relaxed)
+            throw CacheError(
+                .resourceExhausted, "the tenant makes more than \(rate) requests per second",
+                retryAfter: wait.roundedUp)
+        }
         if let limit = quota.requestBytes, bytes > limit {
             self.refusedByRequestBytes.add(1, ordering: .relaxed)
             throw CacheError(.resourceExhausted, "the request has \(bytes) bytes, the tenant's limit is \(limit)")
         }
-        guard let rate = quota.requestsPerSecond else { return }
-        let burst = quota.burst ?? max(1, Int(rate))
-        guard let wait = self.bucket.take(rate: rate, burst: burst, at: now) else { return }
-        self.refusedByRate.add(1, ordering: .relaxed)
-        throw CacheError(
-            .resourceExhausted, "the tenant makes more than \(rate) requests per second", retryAfter: wait.roundedUp)
     }
 
     /// Begins a call; ``endCall()`` must follow.
@@ -64,20 +75,22 @@ package final class TenantAccount: Sendable {
 
     /// The counters of a cache.
     ///
-    /// - Parameter isDeclared: Whether it exists by configuration; others are counted together from
-    ///   ``Limits/maximumCachesPerTenant`` on, and `nil` is returned.
-    func counters(of cache: CacheScope, isDeclared: Bool) -> CacheCounters? {
+    /// - Parameter isDeclared: Whether it exists by configuration; others share counters from
+    ///   ``Limits/maximumCountedCaches`` on.
+    func counters(of cache: CacheScope, isDeclared: Bool) -> CacheCounters {
         self.caches.withLock { caches in
             if let known = caches[cache.key] { return known.counters }
-            guard isDeclared || caches.count < Limits.maximumCachesPerTenant else { return nil }
+            guard isDeclared || caches.count < Limits.maximumCountedCaches else { return self.uncounted }
             let counters = CacheCounters()
             caches[cache.key] = KnownCache(name: cache.name, counters: counters)
             return counters
         }
     }
 
-    func knownCounters(of cache: Digest) -> CacheCounters {
-        self.caches.withLock { $0[cache]?.counters } ?? self.uncounted
+    /// - Parameter cache: May be one that nobody has asked for since the start.
+    func countEvicted(from cache: Digest) {
+        self.evictedEntries.add(1, ordering: .relaxed)
+        self.caches.withLock { $0[cache]?.counters }?.countEvicted()
     }
 
     /// What the caches counted, by their digest.
@@ -90,6 +103,7 @@ package final class TenantAccount: Sendable {
     }
 
     func add(to statistics: inout TenantStatistics) {
+        statistics.evictedEntries = self.evictedEntries.load(ordering: .relaxed)
         statistics.refusedByRate = self.refusedByRate.load(ordering: .relaxed)
         statistics.refusedByCallsInFlight = self.refusedByCallsInFlight.load(ordering: .relaxed)
         statistics.refusedByRequestBytes = self.refusedByRequestBytes.load(ordering: .relaxed)

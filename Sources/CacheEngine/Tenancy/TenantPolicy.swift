@@ -28,6 +28,9 @@ package struct TenantQuota: Sendable, Hashable {
         self.callsInFlight = callsInFlight
         self.requestBytes = requestBytes
     }
+
+    /// Requests that may come at once.
+    var fullBucket: Int { self.burst ?? max(1, Int(self.requestsPerSecond ?? 1)) }
 }
 
 /// What holds for a tenant.

@@ -14,14 +14,21 @@ package struct Principal: Sendable {
     package let roles: Roles
     /// When the credential ends; the connection ends with it.
     package let expiresAt: Timestamp?
-    /// Of the credential, where the configuration may take it back.
-    let credential: Digest?
+    /// What the configuration may take back.
+    let proof: Proof
 
-    init(tenancy: Tenancy, roles: Roles, expiresAt: Timestamp? = nil, credential: Digest? = nil) {
+    enum Proof: Sendable {
+        case none
+        case apiKey(Digest)
+        /// - verifier: Of whoever let the token in.
+        case token(verifier: Digest)
+    }
+
+    init(tenancy: Tenancy, roles: Roles, expiresAt: Timestamp? = nil, proof: Proof) {
         self.tenancy = tenancy
         self.roles = roles
         self.expiresAt = expiresAt
-        self.credential = credential
+        self.proof = proof
     }
 }
 
@@ -71,7 +78,7 @@ package struct SingleTenant: Authenticator {
     package var requiresCredential: Bool { false }
 
     package func authenticate(_ credential: Credential, at now: Timestamp) async throws(CacheError) -> Principal {
-        Principal(tenancy: .tenant(TenantScope(authenticated: Self.tenant)), roles: .all)
+        Principal(tenancy: .tenant(TenantScope(authenticated: Self.tenant)), roles: .all, proof: .none)
     }
 
     package func accepts(_ principal: Principal) -> Bool { true }

@@ -65,17 +65,21 @@ package final class CredentialAuthenticator: Authenticator {
             let verified = try await verifier.verify(token, at: now)
             return Principal(
                 tenancy: .tenant(TenantScope(authenticated: TenantID(verified.tenant))), roles: verified.roles,
-                expiresAt: verified.expiresAt)
+                expiresAt: verified.expiresAt, proof: .token(verifier: verifier.identity))
         }
     }
 
     package func accepts(_ principal: Principal) -> Bool {
         let configuration = self.configuration.withLock { $0 }
-        // A token is in force until it expires, for as long as tokens are accepted at all.
-        guard let digest = principal.credential else { return configuration.tokens != nil }
-        guard let grant = Self.grant(of: digest, among: configuration.keys) else { return false }
-        let now = Self.principal(grant)
-        return now.roles == principal.roles && now.tenancy == principal.tenancy
+        switch principal.proof {
+        case .none: return false
+        // In force until it expires, for as long as the same decides on tokens.
+        case .token(let verifier): return configuration.tokens?.identity == verifier
+        case .apiKey(let digest):
+            guard let grant = Self.grant(of: digest, among: configuration.keys) else { return false }
+            let now = Self.principal(grant)
+            return now.roles == principal.roles && now.tenancy == principal.tenancy
+        }
     }
 
     private static func digest(of key: String) -> Digest {
@@ -103,6 +107,6 @@ package final class CredentialAuthenticator: Authenticator {
             case .tenant(let tenant): .tenant(TenantScope(authenticated: tenant))
             case .gateway(let tenants): .gateway(tenants)
             }
-        return Principal(tenancy: tenancy, roles: grant.roles, credential: grant.digest)
+        return Principal(tenancy: tenancy, roles: grant.roles, proof: .apiKey(grant.digest))
     }
 }

@@ -75,10 +75,14 @@ extension TenantPolicy {
             bytes: try node.bytes("bytes", in: 1...Int.max),
             requestsPerSecond: try node.number("requests_per_second", in: 0.001...1e9),
             burst: try node.integer("burst", in: most),
-            callsInFlight: try node.integer("calls_in_flight", in: most),
+            callsInFlight: try node.integer("calls_in_flight", in: most) ?? Limits.tenantCallsInFlight,
             requestBytes: try node.bytes("maximum_request", in: 1...Limits.maximumFrameBytes))
         if quota.burst != nil, quota.requestsPerSecond == nil {
             throw SettingsError("\(node.name(of: "burst")) needs requests_per_second")
+        }
+        if let rate = quota.requestsPerSecond, let burst = quota.burst, Double(burst) < rate / 100 {
+            // The clock tells milliseconds, and what is read together counts as come together.
+            throw SettingsError("\(node.name(of: "burst")) must be at least a hundredth of requests_per_second")
         }
         let caches = try node.list("caches")
         let template = try Self.template(node, defaults)
