@@ -16,6 +16,9 @@ package final class MemoryTier: Sendable {
         package let attachment: any AnyObject & Sendable
 
         fileprivate let weight: Int
+        // Worked out once: they are needed for every hit.
+        fileprivate let cacheBucket: Int
+        fileprivate let tenantBucket: Int
         /// When the store was last told that the entry is served, milliseconds.
         private let noted = Atomic<Int64>(.min)
 
@@ -23,6 +26,8 @@ package final class MemoryTier: Sendable {
             self.entry = entry
             self.cache = cache
             self.attachment = attachment
+            self.cacheBucket = MemoryTier.bucket(of: cache.key)
+            self.tenantBucket = MemoryTier.bucket(of: cache.tenant.tenant.key)
             // What the transport keeps is at most the entry again, but for the response, which both share.
             self.weight = 256 + 2 * entry.approximateBytes - entry.response.count
         }
@@ -78,13 +83,12 @@ package final class MemoryTier: Sendable {
         var tenantEpochs = [UInt64](repeating: 0, count: MemoryTier.buckets)
 
         /// Only ever grows, and so does each of its parts.
-        func epoch(of cache: CacheScope) -> UInt64 {
-            self.cacheEpochs[MemoryTier.bucket(of: cache.key)]
-                + self.tenantEpochs[MemoryTier.bucket(of: cache.tenant.tenant.key)]
+        func epoch(of item: Item) -> UInt64 {
+            self.cacheEpochs[item.cacheBucket] + self.tenantEpochs[item.tenantBucket]
         }
 
         mutating func entry(_ id: EntryID) -> Item? {
-            guard case .entry(let item, let epoch) = self.slots.value(for: id), epoch == self.epoch(of: item.cache)
+            guard case .entry(let item, let epoch) = self.slots.value(for: id), epoch == self.epoch(of: item)
             else { return nil }
             return item
         }
@@ -123,7 +127,7 @@ package final class MemoryTier: Sendable {
     package func find(_ id: EntryID, in partition: Partition, semantic: Bool, at now: Timestamp) -> Found? {
         let slot = self.shards[Self.position(of: id)].state.withLock { state -> Slot? in
             guard let slot = state.slots.value(for: id) else { return nil }
-            if case .entry(let item, let epoch) = slot, epoch != state.epoch(of: item.cache) { return nil }
+            if case .entry(let item, let epoch) = slot, epoch != state.epoch(of: item) { return nil }
             return slot
         }
         switch slot {
@@ -152,7 +156,7 @@ package final class MemoryTier: Sendable {
     /// Takes what was read from the store, unless a change came between.
     package func insert(_ entry: CacheEntry, of cache: CacheScope, ticket: Ticket) {
         let item = Item(entry: entry, cache: cache, attachment: self.attach(entry))
-        self.insert(for: entry.id, weight: item.weight, ticket: ticket) { .entry(item, epoch: $0.epoch(of: cache)) }
+        self.insert(for: entry.id, weight: item.weight, ticket: ticket) { .entry(item, epoch: $0.epoch(of: item)) }
     }
 
     /// Remembers that a prompt was answered by another's entry, and that entry.
