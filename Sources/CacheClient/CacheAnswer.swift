@@ -165,8 +165,7 @@ extension CacheMatch {
         self.similarity = match.similarity
         self.response = entry.response
         self.contentType = entry.contentType
-        self.attributes = Dictionary(
-            entry.attributes.map { ($0.name, CacheAttribute($0.value)) }, uniquingKeysWith: { first, _ in first })
+        self.attributes = CacheAttribute.byName(entry.attributes)
         self.usage = entry.usage.map { CacheUsage($0) }
         self.createdAt = CacheInstant(entry.createdAt)
         self.expiresAt = CacheInstant(entry.expiresAt)

@@ -44,6 +44,11 @@ extension CacheAttribute {
         }
     }
 
+    /// The first of a name, if a server sends several.
+    static func byName(_ attributes: [Attribute]) -> [String: Self] {
+        Dictionary(attributes.map { ($0.name, Self($0.value)) }, uniquingKeysWith: { first, _ in first })
+    }
+
     var value: AttributeValue {
         switch self {
         case .string(let text): .string(text)

@@ -51,14 +51,9 @@ public struct CacheExportCursor: Sendable, Hashable {
 
     /// Reads hexadecimal digits, an even number of them; `nil` for anything else.
     public init?(_ text: String) {
-        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue.map { UInt8($0) } }
-        guard !digits.isEmpty, digits.count.isMultiple(of: 2), digits.count <= 2 * Limits.maximumCursorBytes else {
+        guard !text.isEmpty, text.utf8.count <= 2 * Limits.maximumCursorBytes, let bytes = Hexadecimal.bytes(text)
+        else {
             return nil
-        }
-        var bytes: [UInt8] = []
-        for position in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = digits[position], let low = digits[position + 1] else { return nil }
-            bytes.append(high << 4 | low)
         }
         self.bytes = bytes
     }
@@ -68,10 +63,7 @@ public struct CacheExportCursor: Sendable, Hashable {
 
 extension CacheExportCursor: CustomStringConvertible {
     /// Lower-case hexadecimal digits.
-    public var description: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: self.bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
+    public var description: String { Hexadecimal.text(self.bytes) }
 }
 
 /// An entry with all that it was stored with, but for its vector.
@@ -122,8 +114,7 @@ extension CacheExportedEntry {
         self.context = exported.context?.hexadecimal
         self.response = entry.response
         self.contentType = entry.contentType
-        self.attributes = Dictionary(
-            entry.attributes.map { ($0.name, CacheAttribute($0.value)) }, uniquingKeysWith: { first, _ in first })
+        self.attributes = CacheAttribute.byName(entry.attributes)
         self.usage = entry.usage.map { CacheUsage($0) }
         self.createdAt = CacheInstant(entry.createdAt)
         self.expiresAt = CacheInstant(entry.expiresAt)

@@ -20,8 +20,8 @@ extension CacheEngine {
             return ExportPage(entries: page.entries, cursor: page.next.map { $0.cursor(of: plain.cache) })
         } catch {
             // A store does not begin what nobody waits for any more; that is no fault of its.
-            if !Task.isCancelled { self.troubles.note("store", error.code.rawValue, error.message) }
-            throw CacheError(error)
+            guard !Task.isCancelled else { throw CacheError(error) }
+            throw self.refusal(error)
         }
     }
 }

@@ -72,8 +72,7 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             return try result.get()
         } catch {
-            self.troubles.note("store", error.code.rawValue, error.message)
-            throw CacheError(error)
+            throw self.refusal(error)
         }
     }
 

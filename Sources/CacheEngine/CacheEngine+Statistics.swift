@@ -12,8 +12,7 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             size = try await self.store.sizes(of: scope, identity: self.pool.identity.key, at: self.now)
         } catch {
-            self.troubles.note("store", error.code.rawValue, error.message)
-            throw CacheError(error)
+            throw self.refusal(error)
         }
         // By digest: names that are canonically equal are two caches.
         var caches = tenant.account.cacheStatistics()

@@ -46,8 +46,7 @@ extension CacheEngine {
             // The outcome is not known for certain: memory must not keep what the store may have replaced.
             self.memory.storeChanged(entry.id, in: partition)
             if error.code == .overQuota { route.tenant.account.countRefusalByQuota() }
-            self.troubles.note("store", error.code.rawValue, error.message)
-            throw CacheError(error)
+            throw self.refusal(error)
         }
         self.memory.storeChanged(entry.id, in: partition)
         for evicted in result.evicted {
@@ -55,6 +54,12 @@ extension CacheEngine {
             route.tenant.account.countEvicted(from: evicted.cache)
         }
         return result
+    }
+
+    /// What a caller is told of a fault of the store; the log has what names files of the server.
+    func refusal(_ error: VectorStoreError) -> CacheError {
+        self.troubles.note("store", error.code.rawValue, error.message)
+        return CacheError(error)
     }
 
     /// The vector of a prompt that is to be stored or removed: without one there is nothing to do.

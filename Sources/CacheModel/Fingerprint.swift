@@ -16,9 +16,20 @@ package struct Digest: Hashable, Sendable {
     }
 
     /// 64 lower-case hexadecimal digits.
-    package var hexadecimal: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: self.bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    package var hexadecimal: String { Hexadecimal.text(self.bytes) }
+
+    /// Reads 64 hexadecimal digits; anything else is `nil`.
+    package init?(hexadecimal text: String) {
+        guard let bytes = Hexadecimal.bytes(text) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    /// Of an API key, as the configuration holds it: of its UTF-8 and nothing else.
+    package init(ofAPIKey key: String) {
+        var hasher = SHA256Hasher()
+        var key = key
+        key.withUTF8 { hasher.update(UnsafeRawBufferPointer($0)) }
+        self = hasher.finish()
     }
 
     /// Reads 32 bytes; anything else is `nil`.

@@ -54,7 +54,7 @@ package final class CredentialAuthenticator: Authenticator {
         case .none:
             throw CacheError(.unauthenticated, "a credential is needed")
         case .apiKey(let key):
-            guard let grant = Self.grant(of: Self.digest(of: key), among: configuration.keys) else {
+            guard let grant = Self.grant(of: Digest(ofAPIKey: key), among: configuration.keys) else {
                 throw CacheError(.unauthenticated, "the API key is not known")
             }
             return Self.principal(grant)
@@ -80,13 +80,6 @@ package final class CredentialAuthenticator: Authenticator {
             let now = Self.principal(grant)
             return now.roles == principal.roles && now.tenancy == principal.tenancy
         }
-    }
-
-    private static func digest(of key: String) -> Digest {
-        var hasher = SHA256Hasher()
-        var key = key
-        key.withUTF8 { hasher.update(UnsafeRawBufferPointer($0)) }
-        return hasher.finish()
     }
 
     /// Looks at all keys, and at all of each, so that the time it takes tells nothing of how near a guess came.

@@ -24,14 +24,8 @@ struct BenchTenant {
 
     private var lines: [String] {
         ["  - name: \(self.name)", "    create_caches: true"] + self.quota.map { "    \($0.key): \($0.value)" } + [
-            "    api_keys:", "      - sha256: \(self.digest.hexadecimal)",
+            "    api_keys:", "      - sha256: \(Digest(ofAPIKey: self.key).hexadecimal)",
             "        roles: [\(Roles.all.names.joined(separator: ", "))]",
         ]
-    }
-
-    private var digest: Digest {
-        var hasher = SHA256Hasher()
-        Array(self.key.utf8).withUnsafeBytes { hasher.update($0) }
-        return hasher.finish()
     }
 }

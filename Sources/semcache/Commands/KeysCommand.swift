@@ -105,12 +105,7 @@ struct APIKey {
     }
 
     /// SHA-256 of the text, in hexadecimal digits.
-    var digest: String {
-        var hasher = SHA256Hasher()
-        var text = self.text
-        text.withUTF8 { hasher.update(UnsafeRawBufferPointer($0)) }
-        return hasher.finish().hexadecimal
-    }
+    var digest: String { Digest(ofAPIKey: self.text).hexadecimal }
 
     /// A string of YAML that cannot end early, break its line or control a terminal.
     static func quoted(_ text: String) -> String {
