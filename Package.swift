@@ -143,9 +143,14 @@ let package = Package(
         .testTarget(
             name: "FuzzReplayTests", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/FuzzReplayTests",
             swiftSettings: strict),
+        .target(
+            name: "StoreConformance", dependencies: ["CacheEngine", "CacheModel", "TestSupport"],
+            path: "Tests/StoreConformance", swiftSettings: strict),
         .testTarget(
             name: "EmbeddedStoreTests",
-            dependencies: ["EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", grdb, logging],
+            dependencies: [
+                "EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", "StoreConformance", "TestSupport", grdb, logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LocalEmbedderTests", dependencies: ["LocalEmbedder", "CacheModel", "CKernels"],

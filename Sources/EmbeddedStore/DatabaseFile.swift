@@ -105,7 +105,8 @@ final class DatabaseFile: Sendable {
         database.add(function: Schema.attributeBytes)
         defer { database.remove(function: Schema.attributeBytes) }
         try database.inTransaction(.immediate) {
-            try database.execute(sql: version == 1 ? Schema.fromVersion1 : Schema.fromVersion2)
+            let steps = [Schema.fromVersion1, Schema.fromVersion2, Schema.fromVersion3]
+            try database.execute(sql: steps[Int(version) - 1])
             return .commit
         }
         try database.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")

@@ -12,7 +12,6 @@ struct Draft {
         var sizes = StoredSizes.none
     }
 
-    let now: Timestamp
     private(set) var changes: [Int64: PartitionChanges] = [:]
     private var sizes: [Digest: StoredSizes] = [:]
     var newCaches: [Digest: CacheMemory] = [:]
@@ -20,8 +19,8 @@ struct Draft {
     private(set) var newPartitionsByNumber: [Int64: PartitionMemory] = [:]
     var emptyPartitions: [PartitionMemory] = []
     var emptyCaches: [CacheMemory] = []
-
-    init(now: Timestamp) { self.now = now }
+    /// How much further the versions of tenants and caches are, by their keys.
+    private(set) var versions: [Digest: VersionRows.Growth] = [:]
 
     mutating func add(_ partition: PartitionMemory) {
         self.newPartitions[partition.key] = partition
@@ -37,6 +36,19 @@ struct Draft {
 
     mutating func noteRemoval(_ stored: StoredRow, of partition: PartitionMemory) {
         self.note(.remove(stored.id), of: partition, -stored.sizes)
+    }
+
+    mutating func countPut(of tenant: TenantScope) { self.versions[tenant.tenant.key, default: .init()].sequence += 1 }
+
+    mutating func countRemoval(from scope: RemovalSelector.Scope) {
+        switch scope {
+        case .cache(let cache):
+            self.versions[cache.key, default: .init()].epoch += 1
+            self.versions[cache.tenant.tenant.key, default: .init()].sequence += 1
+        case .tenant(let tenant):
+            self.versions[tenant.tenant.key, default: .init()].epoch += 1
+            self.versions[tenant.tenant.key, default: .init()].sequence += 1
+        }
     }
 
     /// What a tenant has in the file, before the commit.

@@ -39,12 +39,10 @@ package final class EmbeddedStore: VectorStore {
     ///
     /// - Parameters:
     ///   - path: Of the database; `-wal`, `-shm` and `.lock` files lie beside it. The folder must exist.
-    ///   - clock: The time by which a put tells whether what it replaces was live.
     /// - Throws: ``VectorStoreError``: `.corrupt` for a damaged file; `.unavailable` for one that is another program's,
     ///   of a newer version, in use, or not accessible.
     package init(
-        path: String, configuration: Configuration = Configuration(), logger: Logger,
-        clock: @escaping @Sendable () -> Timestamp
+        path: String, configuration: Configuration = Configuration(), logger: Logger
     ) throws(VectorStoreError) {
         let start = ContinuousClock.now
         // One more for statistics.
@@ -53,8 +51,7 @@ package final class EmbeddedStore: VectorStore {
         let (tables, entries) = try Loading.run(self.file)
         self.catalogue = tables.catalogue
         let writer = StoreWriter(
-            file: self.file, tables: tables, maximumQueuedBytes: configuration.maximumQueuedBytes, clock: clock,
-            logger: logger)
+            file: self.file, tables: tables, maximumQueuedBytes: configuration.maximumQueuedBytes, logger: logger)
         self.writer = writer
         self.readers = WorkerThreads(count: configuration.readerThreads, maximumQueued: Limits.storeReadQueue)
         _ = WorkerThreads(count: 1, maximumQueued: 1).submit { writer.run() }
@@ -161,6 +158,15 @@ package final class EmbeddedStore: VectorStore {
         }
         return TenantSize(
             caches: shown, entries: all.entries, bytes: all.quotaBytes, orphanedEntries: orphans.entries)
+    }
+
+    package func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {
+        let path = self.file.path
+        return try await self.read { pool, _ in
+            let version = try pool.read { try VersionRows.version(of: cache, in: $0) }
+            guard let version else { throw VectorStoreError.damaged(path, "a version of a cache cannot be") }
+            return version
+        }
     }
 
     private func read<Value: Sendable>(

@@ -13,7 +13,7 @@ enum Schema {
     /// Tells the file from those of other programs ("SemC").
     static let applicationID: Int32 = 0x5365_6d43
     /// Of the tables below. A change of them must change it and bring the old ones up.
-    static let version: Int32 = 3
+    static let version: Int32 = 4
 
     static let statements = """
         CREATE TABLE caches (
@@ -23,6 +23,7 @@ enum Schema {
             name TEXT NOT NULL
         ) STRICT;
         \(Self.partitionsAndEntries)
+        \(Self.versions)
         PRAGMA application_id = \(Self.applicationID);
         PRAGMA user_version = \(Self.version);
         """
@@ -63,6 +64,15 @@ enum Schema {
         CREATE INDEX entries_by_expiry ON entries (expires_ms);
         """
 
+    /// How often caches and tenants were changed, by their keys. A row stays when what it counts is gone.
+    private static let versions = """
+        CREATE TABLE versions (
+            key BLOB PRIMARY KEY CHECK (length(key) = 32),
+            epoch INTEGER NOT NULL,
+            sequence INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
     /// A cache's partitions in the order in which a scan reads them.
     private static let partitionIndex = "CREATE INDEX partitions_by_cache ON partitions (cache, key);"
 
@@ -88,6 +98,7 @@ enum Schema {
             FROM old_entries ORDER BY row;
         DROP TABLE old_entries;
         DROP TABLE old_partitions;
+        \(Self.versions)
         PRAGMA user_version = \(Self.version);
         """
 
@@ -96,6 +107,12 @@ enum Schema {
         ALTER TABLE partitions ADD COLUMN vary TEXT;
         ALTER TABLE partitions ADD COLUMN context BLOB CHECK (length(context) = 32);
         \(Self.partitionIndex)
+        \(Self.fromVersion3)
+        """
+
+    /// Makes this version of version 3, which did not count changes.
+    static let fromVersion3 = """
+        \(Self.versions)
         PRAGMA user_version = \(Self.version);
         """
 

@@ -51,7 +51,6 @@ final class StoreWriter: @unchecked Sendable {
     }
 
     private let file: DatabaseFile
-    private let clock: @Sendable () -> Timestamp
     private let logger: Logger
     private let queue = BlockingQueue<Change>(limit: Limits.storeQueue)
     private let maximumQueuedBytes: Int
@@ -68,13 +67,11 @@ final class StoreWriter: @unchecked Sendable {
     }
 
     init(
-        file: DatabaseFile, tables: WriterTables, maximumQueuedBytes: Int, clock: @escaping @Sendable () -> Timestamp,
-        logger: Logger
+        file: DatabaseFile, tables: WriterTables, maximumQueuedBytes: Int, logger: Logger
     ) {
         self.file = file
         self.tables = tables
         self.maximumQueuedBytes = maximumQueuedBytes
-        self.clock = clock
         self.logger = logger
     }
 
@@ -131,7 +128,7 @@ final class StoreWriter: @unchecked Sendable {
     /// - Parameter changes: Not empty.
     /// - Returns: How many it has answered, with success or not; at least one.
     private func write(_ changes: ArraySlice<Change>) -> Int {
-        var draft = Draft(now: self.clock())
+        var draft = Draft()
         var answers: [() -> Void] = []
         answers.reserveCapacity(changes.count)
         do {
@@ -144,6 +141,7 @@ final class StoreWriter: @unchecked Sendable {
                         }
                         answers.append(answer)
                     }
+                    try VersionRows.add(draft.versions, in: database)
                     try self.tables.catalogue.gate.writing {
                         try database.commit()
                         self.tables.follow(draft)
@@ -189,6 +187,7 @@ final class StoreWriter: @unchecked Sendable {
             var removal = Removal(isDryRun: isDryRun, now: now)
             let result = try self.alone {
                 try self.tables.remove(selector, &removal, database, &draft)
+                if !isDryRun { draft.countRemoval(from: selector.scope) }
                 return RemovalResult(count: removal.count, sample: removal.sample)
             }
             return { completion(result) }

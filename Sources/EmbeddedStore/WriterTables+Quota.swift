@@ -18,7 +18,7 @@ extension WriterTables {
     ///   - row: What it replaces.
     /// - Throws: ``MemoryLags`` if there is nothing left to choose from in memory.
     func victims(
-        of tenant: TenantMemory, for growth: StoredSizes, quota: StoreQuota, sparing row: Int64?,
+        of tenant: TenantMemory, for growth: StoredSizes, quota: StoreQuota, sparing row: Int64?, at now: Timestamp,
         _ database: Database, _ draft: Draft
     ) throws -> [StoredRow] {
         let before = draft.sizes(of: tenant)
@@ -28,7 +28,7 @@ extension WriterTables {
         while after.entries > quota.entries ?? .max || after.quotaBytes > quota.bytes ?? .max {
             let hasWhatItNeeds = after.entries <= before.entries && after.quotaBytes <= before.quotaBytes
             if hasWhatItNeeds && victims.count >= Limits.maximumEvictionsPerPut { break }
-            guard let victim = try Self.victim(of: tenant, sparing: spared, at: draft.now, database) else {
+            guard let victim = try Self.victim(of: tenant, sparing: spared, at: now, database) else {
                 throw MemoryLags()
             }
             victims.append(victim)

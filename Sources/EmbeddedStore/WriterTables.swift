@@ -45,17 +45,18 @@ struct WriterTables {
             StoredSizes(entries: 1, responseBytes: entry.response.count, quotaBytes: quotaBytes)
             - (old?.sizes ?? .none)
         let victims = try self.victims(
-            of: home.cache.tenant, for: growth, quota: quota, sparing: old?.row, database, draft)
+            of: home.cache.tenant, for: growth, quota: quota, sparing: old?.row, at: entry.createdAt, database, draft)
         let evicted = try victims.map { try self.evict($0, database, &draft) }
         let row = self.nextRow
         self.nextRow += 1
         try EntryRows.replace(
             entry, embedding: embedding, quotaBytes: quotaBytes, row: row, partition: home.number, in: database)
         let indexed = IndexedEntry(
-            id: entry.id, row: row, expiresAt: entry.expiresAt, usedAt: draft.now,
+            id: entry.id, row: row, expiresAt: entry.expiresAt, usedAt: entry.createdAt,
             attributes: AttributesText.canonical(entry.attributes), vector: embedding.values)
         draft.note(.put(indexed), of: home, growth)
-        return PutResult(isReplacement: old.map { $0.expiresAt > draft.now } ?? false, evicted: evicted)
+        draft.countPut(of: partition.cache.tenant)
+        return PutResult(isReplacement: old.map { $0.expiresAt > entry.createdAt } ?? false, evicted: evicted)
     }
 
     private mutating func partition(

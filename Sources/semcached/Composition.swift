@@ -71,7 +71,7 @@ enum Composition {
 
     private static func openStore(_ settings: Settings, _ logger: Logger) throws -> EmbeddedStore {
         try Self.createFolder(of: settings.storePath)
-        return try EmbeddedStore(path: settings.storePath, logger: logger, clock: Self.wallClock)
+        return try EmbeddedStore(path: settings.storePath, logger: logger)
     }
 
     /// What lets peers in. Reads the file of token keys, if there is one.

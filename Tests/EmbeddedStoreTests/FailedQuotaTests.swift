@@ -50,6 +50,7 @@ extension QuotaTests {
     @Test func `a removal whose commit fails removes nothing`() async throws {
         for prompt in ["a", "b", "c"] { try await self.put(prompt) }
         let before = try await self.size()
+        let version = try await self.store.version(of: self.home.cache)
         try self.failCommits(removing: 1000)
         let tenant = self.home.cache.tenant
         let selectors: [RemovalSelector] = [
@@ -61,6 +62,7 @@ extension QuotaTests {
                 try await self.store.remove(selector, dryRun: false, at: self.clock.now)
             }
             #expect(try await self.size() == before)
+            #expect(try await self.store.version(of: self.home.cache) == version)
             for stored in ["a", "b", "c"] { #expect(try await self.contains(stored)) }
         }
         #expect(

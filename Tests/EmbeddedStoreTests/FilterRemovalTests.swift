@@ -5,7 +5,7 @@ import CacheModel
 import EmbeddedStore
 import Testing
 
-/// Removal by a filter and of a whole tenant.
+/// Removal by a filter of more than the writer's queue takes.
 @Suite struct FilterRemovalTests {
     let folder: Folder
     let store: EmbeddedStore
@@ -58,43 +58,5 @@ import Testing
         let reopened = try openStore(self.folder.file)
         let sizes = try await reopened.sizes(of: homes[0].cache.tenant, identity: identity.key, at: ms(0))
         #expect(sizes.entries == 150)
-    }
-
-    /// Names that other caches mix up: as prefixes, as patterns, joined, or in another spelling of a character.
-    static let names = ["tenant1", "tenant10", "a|b", "a", "b", "*", "e\u{301}", "\u{e9}", "acme:x", "acme"]
-
-    @Test(arguments: ["tenant1", "a|b", "*", "e\u{301}", "acme"])
-    func `pitfall 8: removal by filter and of a tenant stays within its names`(name: String) async throws {
-        let caches = Self.names.flatMap { tenant in Self.names.map { cache($0, of: tenant) } }
-        for cache in caches { try await self.put(["q1", "q2"], in: partition(cache)) }
-        let all = try MetadataFilter("not exists(nothing)")
-        let one = cache(name, of: name)
-        #expect(try await self.store.remove(.filter(all, in: one), dryRun: false, at: ms(0)).count == 2)
-        for cache in caches {
-            let sizes = try await self.store.sizes(of: cache.tenant, identity: identity.key, at: ms(0))
-            let isWhole = sizes.caches.contains { $0.cache.utf8.elementsEqual(cache.name.utf8) && $0.entries == 2 }
-            #expect(isWhole == (cache != one))
-        }
-        #expect(try await self.store.remove(.tenant(one.tenant), dryRun: true, at: ms(0)).count == 18)
-        #expect(try await self.store.remove(.tenant(one.tenant), dryRun: false, at: ms(0)).count == 18)
-        for tenant in Self.names {
-            let scope = TenantScope(authenticated: TenantID(tenant))
-            #expect(try await self.entries(of: scope) == (scope == one.tenant ? 0 : 20))
-        }
-        let nobody = TenantScope(authenticated: TenantID("nobody"))
-        #expect(try await self.store.remove(.tenant(nobody), dryRun: false, at: ms(0)).count == 0)
-        // What is empty now goes with a sweep, and can come again.
-        #expect(try await self.store.sweep(at: ms(0)) == 0)
-        try await self.put(["q1"], in: partition(one))
-        #expect(try await self.entries(of: one.tenant) == 1)
-    }
-
-    @Test func `attributes that were replaced are not what a filter goes by`() async throws {
-        let home = partition()
-        try await self.put(["q"], in: home, [Attribute(name: "lang", value: .string("de"))])
-        try await self.put(["q"], in: home, [Attribute(name: "lang", value: .string("fr"))])
-        let filters = [try MetadataFilter(#"lang == "de""#), try MetadataFilter(#"lang == "fr""#)]
-        #expect(try await self.store.remove(.filter(filters[0], in: home.cache), dryRun: false, at: ms(0)).count == 0)
-        #expect(try await self.store.remove(.filter(filters[1], in: home.cache), dryRun: false, at: ms(0)).count == 1)
     }
 }

@@ -37,13 +37,9 @@ final class ManualClock: Sendable {
 }
 
 func openStore(
-    _ path: String, configuration: EmbeddedStore.Configuration = .init(), at now: Timestamp = ms(0)
+    _ path: String, configuration: EmbeddedStore.Configuration = .init()
 ) throws -> EmbeddedStore {
-    try EmbeddedStore(path: path, configuration: configuration, logger: silent, clock: { now })
-}
-
-func openStore(_ path: String, clock: ManualClock) throws -> EmbeddedStore {
-    try EmbeddedStore(path: path, logger: silent, clock: { clock.now })
+    try EmbeddedStore(path: path, configuration: configuration, logger: silent)
 }
 
 extension EmbeddedStore {
@@ -90,22 +86,11 @@ extension SeededGenerator {
     mutating func vector(_ count: Int = dimensions) -> Embedding {
         unit((0..<count).map { _ in Float.random(in: -1...1, using: &self) })
     }
-
-    /// A vector about as similar to another one as asked.
-    mutating func vector(near other: Embedding, similarity: Float) -> Embedding {
-        let noise = self.vector(other.dimensions)
-        let share = (1 - similarity * similarity).squareRoot()
-        return unit(zip(other.values, noise.values).map { $0 * similarity + $1 * share })
-    }
 }
 
 func unit(_ values: [Float]) -> Embedding {
     let length = values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
     return Embedding(unitLength: values.map { Float(Double($0) / length) })
-}
-
-func similarity(_ left: Embedding, _ right: Embedding) -> Double {
-    zip(left.values, right.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
 }
 
 extension SeededGenerator {

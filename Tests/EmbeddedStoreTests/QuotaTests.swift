@@ -14,7 +14,7 @@ import Testing
 
     init() throws {
         self.folder = try Folder()
-        self.store = try openStore(self.folder.file, clock: self.clock)
+        self.store = try openStore(self.folder.file)
         var random = SeededGenerator(seed: 31)
         self.vector = random.vector()
     }
@@ -73,53 +73,6 @@ import Testing
         #expect(try await self.put("6", quota: quota).evicted == [try self.evicted("1")])
     }
 
-    @Test func `expired entries go first`() async throws {
-        try await self.put("old")
-        try await self.put("expired", expires: 2000)
-        try await self.put("new")
-        let result = try await self.put("next", quota: StoreQuota(entries: 3, bytes: nil))
-        #expect(result.evicted == [try self.evicted("expired")])
-    }
-
-    @Test func `nothing of another tenant goes`() async throws {
-        let rival = partition(cache(of: "rival"))
-        for position in 0..<40 {
-            try await self.put("q\(position)", in: rival, expires: position % 2 == 0 ? 1 : 1 << 40)
-        }
-        let before = try await self.size(of: rival)
-        let quota = StoreQuota(entries: 2, bytes: 2000)
-        for position in 0..<30 {
-            let result = try await self.put("q\(position)", quota: quota)
-            #expect(result.evicted == (position < 2 ? [] : [try self.evicted("q\(position - 2)")]))
-        }
-        #expect(try await self.size().entries == 2)
-        #expect(try await self.size(of: rival) == before)
-        for position in 0..<40 { #expect(try await self.contains("q\(position)", in: rival) == (position % 2 == 1)) }
-    }
-
-    @Test func `bytes count, and a replaced entry gives its own back`() async throws {
-        let bytes = try entry("q1", in: self.home, response: "r").quotaBytes(dimensions: dimensions)
-        let quota = StoreQuota(entries: nil, bytes: 3 * bytes)
-        for position in 1...3 { #expect(try await self.put("q\(position)", quota: quota).evicted == []) }
-        #expect(try await self.size().bytes == 3 * bytes)
-        #expect(try await self.put("q1", quota: quota) == PutResult(isReplacement: true))
-        // One byte more: the oldest of the others goes, never the one that is being replaced.
-        let more = try await self.put("q2", response: "rr", quota: quota)
-        #expect(more == PutResult(isReplacement: true, evicted: [try self.evicted("q3")]))
-        #expect(try await self.size().bytes == 2 * bytes + 1)
-        let large = String(repeating: "x", count: 2 * bytes + 1)
-        #expect(try await self.put("q1", response: large, quota: quota).evicted == [try self.evicted("q2")])
-        #expect(try await self.size().bytes == 3 * bytes)
-        let refusal = try await #require(throws: VectorStoreError.self) {
-            try await self.put("q9", response: large + "x", quota: quota)
-        }
-        #expect(refusal.code == .overQuota)
-        #expect(try await self.contains("q1"))
-        #expect(try await self.size().bytes == 3 * bytes)
-        _ = try await self.store.remove(.tenant(self.home.cache.tenant), dryRun: false, at: ms(0))
-        #expect(try await self.size() == TenantSize(caches: [], entries: 0, bytes: 0, orphanedEntries: 0))
-    }
-
     @Test func `a large entry takes the place of as many small ones as it needs`() async throws {
         let bytes = try entry("q100", in: self.home, response: "r").quotaBytes(dimensions: dimensions)
         let quota = StoreQuota(entries: nil, bytes: 200 * bytes)
@@ -147,7 +100,7 @@ import Testing
         for position in [3, 1, 2] { try await self.put("q\(position)", expires: position == 2 ? 1 << 41 : 1 << 40) }
         let size = try await self.size()
         await self.store.close()
-        let store = try openStore(self.folder.file, clock: self.clock)
+        let store = try openStore(self.folder.file)
         let again = try await store.sizes(of: self.home.cache.tenant, identity: identity.key, at: self.clock.now)
         #expect(again == size)
         let quota = StoreQuota(entries: 3, bytes: nil)
@@ -175,26 +128,5 @@ import Testing
             recent += try await self.contains("q\(position)", in: homes[position % 50]) ? 1 : 0
         }
         #expect(recent > 150)
-    }
-
-    @Test func `many puts and searches at once neither exceed the quota nor fail`() async throws {
-        let quota = StoreQuota(entries: 10, bytes: 5000)
-        let evicted = try await withThrowingTaskGroup(of: [PutResult.Evicted].self) { group in
-            for position in 0..<600 {
-                let home = partition(user: "\(position % 7)")
-                let entry = try entry("q\(position)", in: home, expires: 1 << 40)
-                group.addTask {
-                    let result = try await self.store.put(entry, embedding: self.vector, in: home, quota: quota)
-                    self.store.touch(entry.id, in: home, at: self.clock.now)
-                    let query = NearestQuery(embedding: self.vector, count: 5, threshold: 0)
-                    _ = try await self.store.nearest(query, in: home, at: self.clock.now)
-                    return result.evicted
-                }
-            }
-            return try await group.reduce(into: []) { $0 += $1 }
-        }
-        let size = try await self.size()
-        #expect(size.entries <= 10 && size.bytes <= 5000 && size.entries > 5)
-        #expect(evicted.count == 600 - size.entries && Set(evicted.map(\.id)).count == evicted.count)
     }
 }

@@ -114,13 +114,35 @@ import Testing
             let selector = RemovalSelector.filter(filter, in: self.home.cache)
             #expect(try await store.remove(selector, dryRun: true, at: ms(0)).count == count)
             await store.close()
-            #expect(try self.read("PRAGMA user_version") == 3)
+            #expect(try self.read("PRAGMA user_version") == 4)
             #expect(try self.read("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'") == 0)
         }
         let store = try openStore(self.folder.file)
         #expect(try await store.remove(.cache(self.home.cache), dryRun: false, at: ms(0)).count == 200)
         let size = try await store.sizes(of: self.tenant, identity: identity.key, at: ms(0))
         #expect(size == TenantSize(caches: [], entries: 0, bytes: 0, orphanedEntries: 0))
+    }
+
+    @Test func `a file of version 3 is brought up, and counts from then on`() async throws {
+        var random = self.random
+        var store = try openStore(self.folder.file)
+        let entry = try entry("q", in: self.home)
+        _ = try await store.put(entry, embedding: random.vector(), in: self.home)
+        await store.close()
+        try self.change("DROP TABLE versions; PRAGMA user_version = 3")
+        store = try openStore(self.folder.file)
+        #expect(try await store.entry(entry.id, in: self.home, at: ms(0)) == entry)
+        #expect(try await store.version(of: self.home.cache) == CacheVersion(epoch: 0, sequence: 0))
+        #expect(try await store.remove(.cache(self.home.cache), dryRun: false, at: ms(0)).count == 1)
+        #expect(try await store.version(of: self.home.cache) == CacheVersion(epoch: 1, sequence: 1))
+        await store.close()
+        #expect(try self.read("PRAGMA user_version") == 4)
+        try self.change("UPDATE versions SET epoch = -9")
+        store = try openStore(self.folder.file)
+        let fault = try await #require(throws: VectorStoreError.self) {
+            try await store.version(of: self.home.cache)
+        }
+        #expect(fault.code == .corrupt && fault.message.contains(self.folder.file))
     }
 
     @Test func `a file of version 1 that cannot be brought up stays as it is`() async throws {

@@ -57,7 +57,7 @@ struct TestService: Sendable {
         logger: Logger = silent, _ body: (TestService) async throws -> Void
     ) async throws {
         let folder = try folder ?? Folder()
-        let store = try EmbeddedStore(path: folder.file, logger: logger, clock: clock.read)
+        let store = try EmbeddedStore(path: folder.file, logger: logger)
         let engine = CacheEngine(
             store: store, pool: EmbeddingPool(embedder: embedder),
             memory: MemoryTier(limit: 64 << 20) { PreparedMatch($0) }, directory: directory, logger: logger,

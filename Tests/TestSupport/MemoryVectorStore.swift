@@ -4,7 +4,7 @@ package import CacheEngine
 package import CacheModel
 import Synchronization
 
-/// The `VectorStore` as the port describes it, by brute force: the oracle of the engine's tests.
+/// The `VectorStore` as the port describes it, by brute force: the oracle of the engine's and the stores' tests.
 package final class MemoryVectorStore: VectorStore {
     package enum Operation: Sendable, Hashable {
         case entry
@@ -13,6 +13,7 @@ package final class MemoryVectorStore: VectorStore {
         case remove
         case scan
         case sizes
+        case version
     }
 
     package enum Phase: Sendable, Hashable {
@@ -38,9 +39,25 @@ package final class MemoryVectorStore: VectorStore {
 
     private struct State {
         var rows: [Digest: [EntryID: Row]] = [:]
+        /// Of a partition's vectors, decided by the first.
+        var dimensions: [Digest: Int] = [:]
+        /// Removals by the key of the cache or of the whole tenant, and changes by the key of the tenant.
+        var removals: [Digest: UInt64] = [:]
+        var changes: [Digest: UInt64] = [:]
         var hook: Hook?
         var operations: [Operation: Int] = [:]
         var uses = 0
+
+        mutating func count(_ removal: RemovalSelector.Scope) {
+            switch removal {
+            case .cache(let cache):
+                self.removals[cache.key, default: 0] += 1
+                self.changes[cache.tenant.tenant.key, default: 0] += 1
+            case .tenant(let tenant):
+                self.removals[tenant.tenant.key, default: 0] += 1
+                self.changes[tenant.tenant.key, default: 0] += 1
+            }
+        }
 
         mutating func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
             self.uses += 1
@@ -56,7 +73,11 @@ package final class MemoryVectorStore: VectorStore {
         mutating func makeRoom(
             for bytes: Int, of tenant: TenantScope, quota: StoreQuota, at now: Timestamp
         ) -> [PutResult.Evicted] {
-            var rows = self.rows(of: tenant).sorted {
+            let own = self.rows(of: tenant)
+            if own.count < quota.entries ?? .max && own.reduce(bytes, { $0 + $1.quotaBytes }) <= quota.bytes ?? .max {
+                return []
+            }
+            var rows = own.sorted {
                 let (isExpired, isOtherExpired) = ($0.entry.expiresAt <= now, $1.entry.expiresAt <= now)
                 if isExpired != isOtherExpired { return isExpired }
                 return ($0.lastUse, $0.order) < ($1.lastUse, $1.order)
@@ -98,7 +119,8 @@ package final class MemoryVectorStore: VectorStore {
     package func nearest(
         _ query: NearestQuery, in partition: Partition, at now: Timestamp
     ) async throws(VectorStoreError) -> NearestResult {
-        try await self.perform(.nearest) { state in
+        try self.check(query.embedding, in: partition)
+        return try await self.perform(.nearest) { state in
             let result = Self.nearest(query, among: state.rows[partition.key] ?? [:], at: now)
             for match in result.matches { state.touch(match.entry.id, in: partition, at: now) }
             return result
@@ -109,10 +131,10 @@ package final class MemoryVectorStore: VectorStore {
         self.state.withLock { $0.touch(id, in: partition, at: now) }
     }
 
-    /// The time is that of the entry's creation.
     package func put(
         _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
     ) async throws(VectorStoreError) -> PutResult {
+        try self.check(embedding, in: partition, decides: true)
         let bytes = entry.quotaBytes(dimensions: embedding.dimensions)
         let result: PutResult? = try await self.perform(.put) { state in
             if bytes > quota.bytes ?? .max { return nil }
@@ -122,6 +144,7 @@ package final class MemoryVectorStore: VectorStore {
             state.rows[partition.key, default: [:]][entry.id] = Row(
                 entry: entry, embedding: embedding, partition: partition, lastUse: now, order: 0)
             state.touch(entry.id, in: partition, at: now)
+            state.changes[partition.cache.tenant.tenant.key, default: 0] += 1
             return PutResult(isReplacement: old.map { $0.entry.expiresAt > now } ?? false, evicted: evicted)
         }
         guard let result else { throw VectorStoreError(.overQuota, "the entry alone is larger than the quota") }
@@ -131,8 +154,10 @@ package final class MemoryVectorStore: VectorStore {
     package func remove(
         _ selector: RemovalSelector, dryRun: Bool, at now: Timestamp
     ) async throws(VectorStoreError) -> RemovalResult {
-        try await self.perform(.remove) { state in
+        if case .radius(let center, _, let partition) = selector { try self.check(center, in: partition) }
+        return try await self.perform(.remove) { state in
             var removed: [EntryID] = []
+            if !dryRun { state.count(selector.scope) }
             for (key, rows) in state.rows {
                 for (id, row) in rows where Self.selects(selector, id, row) {
                     if row.entry.expiresAt > now { removed.append(id) }
@@ -157,13 +182,17 @@ package final class MemoryVectorStore: VectorStore {
                     } ?? true
             }
             let sorted = rows.sorted { place($0.partition.key, $0.entry.id) < place($1.partition.key, $1.entry.id) }
-            let page = sorted.prefix(query.count)
+            var (page, bytes) = ([ExportedEntry](), 0)
+            for row in sorted.prefix(query.count) {
+                let entry = ExportedEntry(
+                    entry: row.entry, vary: row.partition.vary, context: row.partition.context)
+                bytes += entry.replyBytes
+                if !page.isEmpty && bytes > Limits.maximumExportPageBytes { break }
+                page.append(entry)
+            }
+            let last = page.isEmpty || page.count == sorted.count ? nil : sorted[page.count - 1]
             return ScanPage(
-                entries: page.map {
-                    ExportedEntry(entry: $0.entry, vary: $0.partition.vary, context: $0.partition.context)
-                },
-                next: page.count == sorted.count
-                    ? nil : page.last.map { ScanPosition(partition: $0.partition.key, id: $0.entry.id) })
+                entries: page, next: last.map { ScanPosition(partition: $0.partition.key, id: $0.entry.id) })
         }
     }
 
@@ -179,6 +208,32 @@ package final class MemoryVectorStore: VectorStore {
             return TenantSize(
                 caches: caches, entries: rows.count, bytes: rows.reduce(0) { $0 + $1.quotaBytes },
                 orphanedEntries: rows.count { $0.partition.identity != identity })
+        }
+    }
+
+    package func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {
+        try await self.perform(.version) { state in
+            let tenant = cache.tenant.tenant.key
+            return CacheVersion(
+                epoch: (state.removals[cache.key] ?? 0) + (state.removals[tenant] ?? 0),
+                sequence: state.changes[tenant] ?? 0)
+        }
+    }
+
+    /// - Parameter decides: Whether the vector's dimension is the partition's, if it has none.
+    private func check(
+        _ embedding: Embedding, in partition: Partition, decides: Bool = false
+    ) throws(VectorStoreError) {
+        guard abs(embedding.values.reduce(0) { $0 + $1 * $1 } - 1) <= 0.02 else {
+            throw VectorStoreError(.corrupt, "the vector is not of unit length")
+        }
+        let dimensions = self.state.withLock { state in
+            let known = state.dimensions[partition.key] ?? embedding.dimensions
+            if decides { state.dimensions[partition.key] = known }
+            return known
+        }
+        guard embedding.dimensions == dimensions else {
+            throw VectorStoreError(.corrupt, "the vector has another dimension than the partition's")
         }
     }
 
@@ -200,7 +255,12 @@ package final class MemoryVectorStore: VectorStore {
     ) -> NearestResult {
         let candidates = rows.values.filter { $0.entry.expiresAt > now }
             .map { LookupMatch(entry: $0.entry, similarity: Self.similarity($0.embedding, query.embedding)) }
-            .sorted { ($0.similarity, $1.entry.id.high) > ($1.similarity, $0.entry.id.high) }
+            .sorted { left, right in
+                if left.similarity != right.similarity { return left.similarity > right.similarity }
+                let (id, other) = (left.entry.id, right.entry.id)
+                if left.entry.createdAt != right.entry.createdAt { return left.entry.createdAt > right.entry.createdAt }
+                return (id.high, id.low) < (other.high, other.low)
+            }
         let refusal = { (match: LookupMatch) -> NearestResult.Refusal? in
             if match.similarity < query.threshold { return .belowThreshold }
             if let filter = query.filter, !filter.matches(match.entry.attributes) { return .filtered }
@@ -231,6 +291,7 @@ package final class MemoryVectorStore: VectorStore {
     }
 
     private static func similarity(_ left: Embedding, _ right: Embedding) -> Float {
-        Float(zip(left.values, right.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })
+        // Rounding may carry it beyond.
+        min(1, max(-1, Float(zip(left.values, right.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) })))
     }
 }

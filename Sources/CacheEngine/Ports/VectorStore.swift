@@ -24,6 +24,8 @@ package protocol VectorStore: Sendable {
     /// Expired ones are the least valuable; then those that were not served for the longest time (storing counts as
     /// serving): what was asked for lately is what will be asked for again, and nothing else is known of every entry.
     ///
+    /// The time of the change is that of the entry's creation: by it the store tells what has expired.
+    ///
     /// - Parameters:
     ///   - embedding: Of the dimension of the partition's embedding identity.
     ///   - quota: Of the partition's tenant.
@@ -50,6 +52,11 @@ package protocol VectorStore: Sendable {
     /// - Parameter identity: Of the model in use; entries of others are orphans.
     func sizes(of tenant: TenantScope, identity: Digest, at now: Timestamp)
         async throws(VectorStoreError) -> TenantSize
+
+    /// Reads how often a cache was changed, for whoever keeps answers of its own.
+    ///
+    /// - Throws: ``VectorStoreError``; never for a cache that is not there.
+    func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion
 
     /// Memory of vectors and their index, bytes.
     var indexBytes: Int { get }
@@ -104,6 +111,22 @@ package enum RemovalSelector: Sendable {
     case tenant(TenantScope)
 }
 
+extension RemovalSelector {
+    /// What it cannot reach beyond.
+    package enum Scope: Sendable, Hashable {
+        case cache(CacheScope)
+        case tenant(TenantScope)
+    }
+
+    package var scope: Scope {
+        switch self {
+        case .ids(_, in: let cache), .filter(_, in: let cache), .cache(let cache): .cache(cache)
+        case .entry(_, in: let partition), .radius(_, similarity: _, in: let partition): .cache(partition.cache)
+        case .tenant(let tenant): .tenant(tenant)
+        }
+    }
+}
+
 package struct RemovalResult: Sendable, Equatable {
     package let count: Int
     /// At most ``Limits/maximumSampleIDs``.
@@ -142,6 +165,21 @@ package struct CacheSize: Sendable, Equatable {
         self.cache = cache
         self.entries = entries
         self.responseBytes = responseBytes
+    }
+}
+
+/// How often a cache was changed. Both numbers only grow, in the very change that they count, and outlive a restart of
+/// the store and the removal of the tenant.
+package struct CacheVersion: Sendable, Hashable {
+    /// Removals from the cache or from its whole tenant, by whatever selector, found something or not. Dry runs, expiry
+    /// and eviction do not count.
+    package let epoch: UInt64
+    /// Every put and removal of the tenant: at least one more after each.
+    package let sequence: UInt64
+
+    package init(epoch: UInt64, sequence: UInt64) {
+        self.epoch = epoch
+        self.sequence = sequence
     }
 }
 

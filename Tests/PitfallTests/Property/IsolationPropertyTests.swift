@@ -28,7 +28,7 @@ import Testing
                 run.scope.tenant, TenantPolicy(similarityFloor: run.model.floor, template: Self.policy))
         }
         for life in 0..<Self.lives {
-            let store = try EmbeddedStore(path: folder.file, logger: silent, clock: clock.read)
+            let store = try EmbeddedStore(path: folder.file, logger: silent)
             // Memory that is too small for all, so that it forgets.
             let engine = CacheEngine(
                 store: store, pool: EmbeddingPool(embedder: HashingEmbedder()), memory: MemoryTier(limit: 8 << 20),
