@@ -13,6 +13,7 @@ let strict: [SwiftSetting] = [
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -32,7 +33,7 @@ let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistog
 let fuzzers: [Target] =
     Context.environment["SEMCACHED_FUZZ"] == nil
     ? []
-    : ["FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt", "FuzzFilter"].map { name in
+    : ["FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt", "FuzzFilter", "FuzzRedisReplies"].map { name in
         .executableTarget(
             name: name, dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)",
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
@@ -80,6 +81,11 @@ let package = Package(
             name: "EmbeddedStore", dependencies: ["CacheEngine", "CacheModel", "CKernels", grdb, logging],
             swiftSettings: strict),
         .target(
+            name: "RedisClient", dependencies: ["COpenSSL", nioCore, nioPosix, deque, logging], swiftSettings: strict),
+        .target(
+            name: "RedisStore", dependencies: ["CacheEngine", "CacheModel", "RedisClient", nioCore, logging],
+            swiftSettings: strict),
+        .target(
             name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],
             exclude: ["UnicodeTable/generate.py"], swiftSettings: strict),
 
@@ -103,7 +109,9 @@ let package = Package(
             name: "semcached",
             dependencies: [
                 "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder",
-                "TokenVerification", arguments, configuration, lifecycle, signals, logging, nioCore, nioPosix, yams,
+                "RedisClient",
+                "RedisStore", "TokenVerification", arguments, configuration, lifecycle, signals, logging, nioCore,
+                nioPosix, yams,
             ], swiftSettings: strict),
         .executableTarget(
             name: "semcache", dependencies: ["CacheClient", "CacheModel", arguments], swiftSettings: strict),
@@ -111,7 +119,7 @@ let package = Package(
             name: "semcache-bench",
             dependencies: [
                 "CCacheProto", "CKernels", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder",
-                arguments, histogram, nioCore,
+                "RedisClient", "RedisStore", arguments, histogram, logging, nioCore, nioPosix,
             ], swiftSettings: strict),
 
         // Tests
@@ -138,7 +146,7 @@ let package = Package(
             name: "CLITests", dependencies: ["semcache", "CacheClient", "CacheModel", arguments],
             swiftSettings: strict),
         .target(
-            name: "FuzzProperties", dependencies: ["CacheModel", "CacheWire", nioCore],
+            name: "FuzzProperties", dependencies: ["CacheModel", "CacheWire", "RedisClient", nioCore],
             path: "Tests/Fuzz/FuzzProperties", swiftSettings: strict),
         .testTarget(
             name: "FuzzReplayTests", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/FuzzReplayTests",
@@ -147,9 +155,20 @@ let package = Package(
             name: "StoreConformance", dependencies: ["CacheEngine", "CacheModel", "TestSupport"],
             path: "Tests/StoreConformance", swiftSettings: strict),
         .testTarget(
+            name: "RedisClientTests",
+            dependencies: ["RedisClient", "TestSupport", nioCore, nioEmbedded, nioPosix, logging], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RedisStoreTests",
+            dependencies: [
+                "CacheEngine", "CacheModel", "RedisClient", "RedisStore", "StoreConformance", "TestSupport", nioCore,
+                nioPosix, logging,
+            ], exclude: ["Faults"], swiftSettings: strict),
+        .testTarget(
             name: "EmbeddedStoreTests",
             dependencies: [
-                "EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", "StoreConformance", "TestSupport", grdb, logging,
+                "EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", "StoreConformance", "TestSupport", grdb,
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -167,7 +186,8 @@ let package = Package(
                 grdb, lifecycle, logging, nioCore, nioPosix,
             ], swiftSettings: strict),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["CacheClient", "semcache", "semcached"], swiftSettings: strict),
+            name: "IntegrationTests", dependencies: ["CacheClient", "TestSupport", "semcache", "semcached"],
+            swiftSettings: strict),
     ] + fuzzers,
     cLanguageStandard: .c11
 )

@@ -80,6 +80,7 @@ package struct Fingerprint {
         case context = 7
         case tokenVerifier = 9
         case cursor = 8
+        case attributeToken = 10
     }
 
     /// Version of the scheme: a change of what is hashed must change it, or old entries would be found by chance.

@@ -163,4 +163,49 @@ package enum Limits {
     package static let maximumEvictionsPerPut = 64
     /// Partitions remembered per connection, so that their digest is not computed for each call.
     package static let rememberedPartitions = 64
+
+    // MARK: Redis
+
+    /// Neighbours that a first search asks for. What lies behind one below the threshold cannot matter, and few entries
+    /// reach it.
+    package static let redisNeighbours = 16
+    /// Candidates that a vector set keeps in mind while it searches (`EF`). Measured: see deploy/README.md.
+    package static let vectorSetEffort = 200
+    /// Likewise, where the first search did not settle it.
+    package static let vectorSetThoroughEffort = 500
+    /// Terms of a filter that a vector set evaluates; beyond it parts of the filter are left to us. Each costs 0.3 µs for
+    /// each entry that a search passes, whether or not it decides anything, and an exhaustive one passes all.
+    package static let maximumVectorSetTerms = 32
+    /// Likewise of `FT.SEARCH`, which looks a term up once: what a query of 100 KB has room for.
+    package static let maximumSearchTerms = 4096
+    /// Nodes that such a search visits for the sake of a filter before it gives up (`FILTER-EF`); an exhaustive one comes
+    /// after it.
+    package static let vectorSetFilterEffort = 4000
+    /// Candidates that an HNSW index of redis-search keeps in mind while it searches (`EF_RUNTIME`). Of 50,000 real
+    /// questions it found every neighbour above 0.85 among them.
+    package static let searchEffort = 200
+    /// Likewise, where the first search did not settle it.
+    package static let searchThoroughEffort = 1000
+    /// Longest time that a search may be told to take: Valkey's module refuses more.
+    package static let maximumSearchTimeout = Duration.seconds(60)
+    /// Ids of a partition read by one command, 16 bytes each.
+    package static let searchPartitionPage = 10_000
+    /// Time for a search that looks at every entry of a partition: about 0.4 s per million.
+    package static let exhaustiveSearchDeadline = Duration.seconds(30)
+    /// Entries that one script removes: some milliseconds in which Redis does nothing else.
+    package static let redisRemovalChunk = 200
+    /// Expired entries that one script removes.
+    package static let redisSweepChunk = 100
+    /// Compact vectors read by one command: some hundred KiB.
+    package static let compactVectorPage = 1024
+    /// Partitions named by one command.
+    package static let redisPartitionPage = 256
+    /// Entries read by one command of a scan: some hundred KiB.
+    package static let redisScanStretch = 128
+    /// Entries whose use is noted within an interval, of a process.
+    package static let redisTouches = 8192
+    /// Between two times that uses are written down.
+    package static let redisTouchInterval = Duration.seconds(1)
+    /// Between two times that a tenant is registered with whoever sweeps.
+    package static let tenantRegisterInterval = Duration.seconds(60)
 }

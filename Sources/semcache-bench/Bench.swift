@@ -9,8 +9,8 @@ import ArgumentParser
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "semcache-bench",
-        abstract: "Measures the service from outside, its parts from inside, and its scan against an oracle.",
-        subcommands: [Load.self, Micro.self, Scan.self])
+        abstract: "Measures the service from outside, its parts from inside, and its searches against an oracle.",
+        subcommands: [Load.self, Micro.self, Scan.self, Redis.self])
 }
 
 /// Says why nothing could be measured, and what to do about it.

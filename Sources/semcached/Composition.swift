@@ -4,7 +4,6 @@ import CacheEngine
 import CacheModel
 import CacheServer
 import CacheWire
-import EmbeddedStore
 import Foundation
 import LocalEmbedder
 import Logging
@@ -27,9 +26,10 @@ enum Composition {
     static func run(_ settings: Settings, reading read: @escaping @Sendable () throws -> Settings) async throws {
         let logger = Logger(label: "semcached")
         let embedder = try Self.loadEmbedder(settings, logger)
-        let store = try Self.openStore(settings, logger)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        let opened = try await OpenedStore(settings, group: group, logger: logger)
         let engine = CacheEngine(
-            store: store, pool: EmbeddingPool(embedder: embedder),
+            store: opened.store, pool: EmbeddingPool(embedder: embedder),
             memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) },
             directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
         let credentials =
@@ -39,12 +39,12 @@ enum Composition {
             configuration: .init(host: settings.host, port: settings.port),
             dispatcher: Dispatcher(engine: engine, tellsProcess: credentials == nil),
             authenticator: credentials ?? SingleTenant() as any Authenticator,
-            group: MultiThreadedEventLoopGroup(numberOfThreads: settings.threads), logger: logger)
+            group: group, logger: logger)
         let reloader = Reloader(
             engine: engine, server: server, credentials: credentials, started: settings, read: read, logger: logger)
         var configuration = ServiceGroupConfiguration(
             services: [
-                .init(service: Sweeper(store: store, interval: settings.sweepInterval, logger: logger)),
+                .init(service: opened.upkeep),
                 .init(service: reloader),
                 .init(service: Listener(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
             ],
@@ -55,7 +55,7 @@ enum Composition {
         configuration.maximumGracefulShutdownDuration = settings.gracePeriod
         configuration.maximumCancellationDuration = Duration.seconds(5)
         try await ServiceGroup(configuration: configuration).run()
-        await store.close()
+        await opened.close()
         logger.info("stopped")
     }
 
@@ -67,11 +67,6 @@ enum Composition {
             "embedder ready",
             metadata: ["embedder.identity": "\(embedder.identity)", "embedder.path": "\(embedder.instructionSet)"])
         return embedder
-    }
-
-    private static func openStore(_ settings: Settings, _ logger: Logger) throws -> EmbeddedStore {
-        try Self.createFolder(of: settings.storePath)
-        return try EmbeddedStore(path: settings.storePath, logger: logger)
     }
 
     /// What lets peers in. Reads the file of token keys, if there is one.
@@ -92,15 +87,6 @@ enum Composition {
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
-
-    private static func createFolder(of path: String) throws {
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw SettingsError("store.path: the folder \(folder.path) cannot be made: \(error.localizedDescription)")
-        }
-    }
 }
 
 /// The native port as a part of the service group.
@@ -108,33 +94,4 @@ struct Listener: Service {
     let server: CacheServer
 
     func run() async throws { try await self.server.run() }
-}
-
-/// Removes what has expired from the disk, now and then.
-struct Sweeper: Service {
-    let store: EmbeddedStore
-    let interval: Duration
-    let logger: Logger
-
-    func run() async {
-        await cancelWhenGracefulShutdown {
-            while !Task.isCancelled {
-                do {
-                    try await Task.sleep(for: self.interval)
-                } catch {
-                    return
-                }
-                await self.sweep()
-            }
-        }
-    }
-
-    private func sweep() async {
-        do throws(VectorStoreError) {
-            let count = try await self.store.sweep(at: Composition.wallClock())
-            if count > 0 { self.logger.debug("expired entries removed", metadata: ["entries": "\(count)"]) }
-        } catch {
-            self.logger.warning("expired entries could not be removed", metadata: ["error.code": "\(error)"])
-        }
-    }
 }

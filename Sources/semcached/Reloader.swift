@@ -59,7 +59,7 @@ extension Settings {
             ("server.host", self.host == old.host), ("server.port", self.port == old.port),
             ("server.threads", self.threads == old.threads),
             ("server.grace_period", self.gracePeriod == old.gracePeriod),
-            ("store.path", self.storePath == old.storePath),
+            ("store", self.store == old.store),
             ("store.sweep_interval", self.sweepInterval == old.sweepInterval),
             ("memory.limit", self.memoryBytes == old.memoryBytes),
             ("embedder.model_path", self.modelPath == old.modelPath),

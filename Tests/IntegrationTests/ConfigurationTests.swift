@@ -39,6 +39,14 @@ private let digest = String(repeating: "0", count: 64)
         ("server: [\n", "no valid YAML"),
         ("server:\n  host: 0.0.0.0\n", "loopback"),
         ("memory:\n  limit: 99999999999GiB\n", "memory.limit"),
+        ("store:\n  kind: redis\n", "one of auto, embedded, redis-search, redis-vectorset"),
+        ("store:\n  kind: redis-search\n", "needs store.url"),
+        ("store:\n  kind: embedded\n  url: redis://h\n", "remove one of the two"),
+        ("store:\n  shards: 4\n", "store.shards is for a Redis"),
+        ("store:\n  url: redis://h\n  timeout: 61s\n", "store.timeout is \"61s\""),
+        ("store:\n  url: redis://h\n  connections: 0\n", "a whole number from 1 to 64"),
+        ("store:\n  url: redis://h\n  quantization: q8\n", "needs store.kind: redis-vectorset"),
+        ("store:\n  url: redis://h\n  kind: redis-vectorset\n  index: flat\n", "needs store.kind: redis-search"),
         ("tenants:\n  - name: a\n    create_caches: true\n", "no credential"),
         ("tenants:\n  - nam: a\n", "tenants[0] has the unknown key nam"),
         ("tenants:\n  - create_caches: true\n", "tenants[0].name"),
@@ -74,6 +82,23 @@ private let digest = String(repeating: "0", count: 64)
         let result = try await self.check([], environment: ["SEMCACHED_CACHE_SIMILARITY_TRESHOLD": "0.99"])
         #expect(result.status == 1)
         #expect(result.errors.contains("SEMCACHED_CACHE_SIMILARITY_TRESHOLD"))
+    }
+
+    @Test(arguments: [
+        ("store:\n  url: redis://user:hush@127.0.0.1\n", 0),
+        ("store:\n  url: redis://user:hush@127.0.0.1\n  kind: redis-vectorset\n  quantization: q8\n  shards: 4\n", 0),
+        ("store:\n  url: redis://user:hush@127.0.0.1\n  kind: redis-search\n  index: flat\n  timeout: 250ms\n", 0),
+        ("store:\n  url: redis://user:hush@127.0.0.1\n  kind: embedded\n", 1),
+        ("store:\n  url: redis://user:hush@127.0.0.1\n  shards: 65\n", 1),
+        ("store:\n  url: redis://user:hush@127.0.0.1:hush\n", 1),
+        ("store:\n  url: http://user:hush@127.0.0.1\n", 1),
+        ("store:\n  url: [redis://user:hush@127.0.0.1]\n", 1),
+    ])
+    func `the password of a Redis is never shown`(file: String, status: Int32) async throws {
+        let result = try await self.check([], file: file)
+        #expect(result.status == status, "\(result.errors)")
+        #expect(!(result.output + result.errors).contains("hush"))
+        #expect(result.errors.isEmpty || result.errors.contains("store."))
     }
 
     @Test func `a missing model is an error that says how to get it`() async throws {

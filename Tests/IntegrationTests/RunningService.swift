@@ -11,8 +11,12 @@ final class RunningService {
 
     /// Starts the service and waits until it listens.
     ///
-    /// - Parameter file: Contents of a settings file.
-    init(in folder: URL? = nil, settings: [String] = [], file: String? = nil) async throws {
+    /// - Parameters:
+    ///   - file: Contents of a settings file.
+    ///   - environment: Besides what every program gets.
+    init(
+        in folder: URL? = nil, settings: [String] = [], file: String? = nil, environment: [String: String] = [:]
+    ) async throws {
         self.folder =
             folder ?? FileManager.default.temporaryDirectory.appendingPathComponent("semcached-\(UUID().uuidString)")
         var arguments =
@@ -24,7 +28,7 @@ final class RunningService {
             try file.write(to: path, atomically: true, encoding: .utf8)
             arguments += ["--config", path.path]
         }
-        self.process = Programs.process("semcached", arguments, [:])
+        self.process = Programs.process("semcached", arguments, environment)
         let errors = Pipe()
         self.process.standardError = errors
         self.log = Log(errors.fileHandleForReading)

@@ -4,7 +4,7 @@ import Glibc
 
 /// A TCP connection over plain blocking calls: what costs a client least.
 final class BlockingSocket {
-    private let descriptor: Int32
+    let descriptor: Int32
 
     /// Connects to an IPv4 address.
     ///

@@ -32,15 +32,19 @@ enum QuestionVectors {
             }
             return Vectors(dimensions: dimensions, values: values)
         }
-        let texts = try Corpus.read(questions).map(\.prompt.text)
-        let embedder = try LocalEmbedder(
-            files: try Corpus.modelFiles(model), precision: .int16, threads: Machine.cores)
-        let result = Vectors(dimensions: dimensions, values: try self.embed(texts, embedder))
+        let result = try self.compute(try Corpus.read(questions).map(\.prompt.text), model: model)
         if let vectors {
             let data = result.values.withUnsafeBytes { Data($0) }
             try data.write(to: URL(fileURLWithPath: vectors))
         }
         return result
+    }
+
+    /// Computes the vectors of texts, in their order.
+    static func compute(_ texts: [String], model: String?) throws -> Vectors {
+        let embedder = try LocalEmbedder(
+            files: try Corpus.modelFiles(model), precision: .int16, threads: Machine.cores)
+        return Vectors(dimensions: MiniLMEncoder.dimensions, values: try self.embed(texts, embedder))
     }
 
     private static func embed(_ texts: [String], _ embedder: LocalEmbedder) throws -> [Float] {
@@ -76,6 +80,14 @@ struct VectorSet {
 
     var count: Int { self.stored.count }
     var queryCount: Int { self.asked.count }
+
+    /// - Parameter realCount: How many of those stored, the first, are of real questions.
+    init(stored: Vectors, realCount: Int, asked: Vectors) {
+        self.dimensions = stored.dimensions
+        self.realCount = realCount
+        self.stored = stored
+        self.asked = asked
+    }
 
     /// - Parameters:
     ///   - entries: How many are stored; questions first, then mixtures.

@@ -11,7 +11,7 @@ struct Settings {
     var host: String
     var port: Int
     var threads: Int
-    var storePath: String
+    var store: StoreSettings
     var sweepInterval: Duration
     var memoryBytes: Int
     var modelPath: String
@@ -23,12 +23,12 @@ struct Settings {
     var gracePeriod: Duration
 
     /// Every key there is; another one in a file or an argument is an error.
-    static let keys: Set<String> = Self.plainKeys.union(TenantSettings.tokenKeys)
+    static let keys: Set<String> = Self.plainKeys.union(StoreSettings.keys).union(TenantSettings.tokenKeys)
         .union(CachePolicy.keys.map { "cache.\($0)" })
 
     private static let plainKeys: Set<String> = [
         "server.host", "server.port", "server.threads", "server.grace_period",
-        "store.path", "store.sweep_interval", "memory.limit",
+        "store.sweep_interval", "memory.limit",
         "embedder.model_path", "embedder.verify", "embedder.precision", "embedder.threads", "log.level",
     ]
 
@@ -41,17 +41,16 @@ struct Settings {
         self.port = try source.integer("server.port", in: 0...65_535) ?? 7070
         self.threads = try source.integer("server.threads", in: 1...256) ?? min(cores, 8)
         self.gracePeriod = try source.duration("server.grace_period", atLeast: .zero) ?? .seconds(10)
-        self.storePath = try source.string("store.path") ?? Self.dataFolder + "/semcached.sqlite"
+        self.store = try StoreSettings(source, defaultPath: Self.dataFolder + "/semcached.sqlite")
         self.sweepInterval = try source.duration("store.sweep_interval", atLeast: .milliseconds(100)) ?? .seconds(60)
-        self.memoryBytes = try source.bytes("memory.limit") ?? 256 << 20
+        // Replicas do not tell each other yet what they remove: what one remembered could be served by it all the same.
+        let remembers = if case .embedded = self.store { true } else { false }
+        self.memoryBytes = try source.bytes("memory.limit") ?? (remembers ? 256 << 20 : 0)
         self.modelPath = try source.string("embedder.model_path") ?? Self.cacheFolder + "/all-MiniLM-L6-v2"
         self.verifiesModel = try source.boolean("embedder.verify") ?? true
         self.precision = try source.choice("embedder.precision", ["int16": .int16, "fp32": .fp32]) ?? .int16
         self.embedderThreads = try source.integer("embedder.threads", in: 1...256) ?? cores
-        self.logLevel =
-            try source.choice(
-                "log.level", Dictionary(uniqueKeysWithValues: Logger.Level.allCases.map { ($0.rawValue, $0) }))
-            ?? .info
+        self.logLevel = try source.choice("log.level", Logger.Level.self) ?? .info
         self.tenants = try TenantSettings(source)
         try self.check()
     }

@@ -36,10 +36,17 @@ extension SettingsReader {
         try self.parse(key, "one of \(choices.keys.sorted().joined(separator: ", "))") { choices[$0] }
     }
 
-    func duration(_ key: String, atLeast least: Duration) throws -> Duration? {
-        try self.parse(key, "a duration such as 500ms, 30s, 24h or 7d, at least \(least)") {
+    /// One of the raw values of an enumeration.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(_ key: String, _: Choice.Type) throws -> Choice? {
+        try self.choice(key, Dictionary(uniqueKeysWithValues: Choice.allCases.map { ($0.rawValue, $0) }))
+    }
+
+    func duration(_ key: String, atLeast least: Duration, atMost most: Duration? = nil) throws -> Duration? {
+        let bounds = "at least \(least)" + (most.map { " and at most \($0)" } ?? "")
+        return try self.parse(key, "a duration such as 500ms, 30s, 24h or 7d, \(bounds)") {
             let units: [String: Int64] = ["ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
-            return scaled($0, by: units).map { .milliseconds($0) }.flatMap { $0 >= least ? $0 : nil }
+            return scaled($0, by: units).map { .milliseconds($0) }
+                .flatMap { $0 >= least && $0 <= most ?? $0 ? $0 : nil }
         }
     }
 

@@ -10,6 +10,7 @@ package enum FuzzProperty: String, CaseIterable, Sendable {
     case serverMessages = "FuzzServerMessages"
     case prompt = "FuzzPrompt"
     case filter = "FuzzFilter"
+    case redisReplies = "FuzzRedisReplies"
 
     package func check(_ bytes: UnsafeRawBufferPointer) {
         switch self {
@@ -17,6 +18,7 @@ package enum FuzzProperty: String, CaseIterable, Sendable {
         case .serverMessages: Self.checkServerMessages(bytes)
         case .prompt: Self.checkPrompt(bytes)
         case .filter: Self.checkFilter(bytes)
+        case .redisReplies: Self.checkRedisReplies(bytes)
         }
     }
 

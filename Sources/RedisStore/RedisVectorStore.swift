@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheEngine
+package import CacheModel
+import Logging
+import NIOCore
+import RedisClient
+
+/// The store that replicas share: entries in hashes of Redis, found by one of its kinds of index.
+///
+/// Every change is one script in one slot, so entry and index change together, and may be sent again: a put that was done
+/// already is found by its token. What replies from an index name is only a hint: an entry is returned if its blob is
+/// there, has not expired, is of the partition asked for and passes the filter.
+package final class RedisVectorStore: VectorStore {
+    package struct Configuration: Sendable {
+        /// Slots over which a tenant's entries are spread, 1…64. All replicas must agree.
+        package var shards: Int
+        /// Between two sweeps of what has expired.
+        package var sweepInterval: Duration
+        /// Time in which a put must have been done by Redis, or is not done at all.
+        package var timeout: Duration
+
+        package init(
+            shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = .seconds(1)
+        ) {
+            self.shards = shards
+            self.sweepInterval = sweepInterval
+            self.timeout = timeout
+        }
+    }
+
+    let client: RedisClient
+    let index: any VectorIndex
+    let scripts: StoreScripts
+    let layout: KeyLayout
+    let configuration: Configuration
+    let directory: TenantRegister
+    let touches: TouchBuffer
+    let logger: Logger
+    let clock: @Sendable () -> Timestamp
+
+    init(
+        client: RedisClient, index: any VectorIndex, configuration: Configuration, logger: Logger,
+        clock: @escaping @Sendable () -> Timestamp
+    ) {
+        self.client = client
+        self.index = index
+        self.scripts = StoreScripts(index: index.lua)
+        self.layout = KeyLayout(shards: configuration.shards)
+        self.configuration = configuration
+        self.directory = TenantRegister(client: client)
+        self.touches = TouchBuffer()
+        self.logger = logger
+        self.clock = clock
+    }
+
+    /// None of it is in this process.
+    package var indexBytes: Int { 0 }
+
+    func keys(of id: EntryID, in tenant: TenantScope) -> TenantKeys {
+        self.layout.keys(of: tenant)[self.layout.shard(of: id)]
+    }
+
+    package func entry(
+        _ id: EntryID, in partition: Partition, at now: Timestamp
+    ) async throws(VectorStoreError) -> CacheEntry? {
+        let name = PartitionKeys.name(of: partition.key)
+        let keys = self.keys(of: id, in: partition.cache.tenant)
+        var command = RedisCommand("HGET", on: keys.entries, isRepeatable: true)
+        command.append(id.bytes)
+        guard let blob = try RESPReader.bytesIfAny(try await self.client.reply(to: command)) else { return nil }
+        let header = try Self.reading(id) { () throws(EntryBlob.Damaged) in try EntryBlob.header(blob) }
+        guard header.partition == name, header.expiresAt > now else { return nil }
+        self.touches.note(id, in: PartitionKeys(name, in: keys), at: now)
+        return try Self.reading(id) { () throws(EntryBlob.Damaged) in try EntryBlob.decode(blob, id: id) }
+    }
+
+    package func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
+        let keys = self.keys(of: id, in: partition.cache.tenant)
+        self.touches.note(id, in: PartitionKeys(PartitionKeys.name(of: partition.key), in: keys), at: now)
+    }
+
+    package func put(
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+    ) async throws(VectorStoreError) -> PutResult {
+        try Self.checkUnitLength(embedding)
+        let quotaBytes = entry.quotaBytes(dimensions: embedding.dimensions)
+        guard quotaBytes <= quota.bytes ?? .max else {
+            throw VectorStoreError(.overQuota, "the entry has \(quotaBytes) bytes, the quota is \(quota.bytes ?? 0)")
+        }
+        try await self.index.prepare(partition.identity, dimensions: embedding.dimensions)
+        let keys = self.keys(of: entry.id, in: partition.cache.tenant)
+        let fence = try await self.directory.fence(
+            of: keys, tenant: partition.cache.tenant, in: self.configuration.timeout)
+        let name = PartitionKeys.name(of: partition.key)
+        let blob = EntryBlob.encode(
+            entry, token: .random(in: .min ... .max), partition: name, dimensions: embedding.dimensions)
+        // Each shard holds to its part.
+        let part = { (whole: Int?) in whole.map { String(max(1, ($0 + self.layout.shards - 1) / self.layout.shards)) } }
+        let home = PartitionKeys(name, in: keys)
+        let index = self.index.keys(of: [entry.id], in: home, identity: partition.identity)
+        let reply = try await self.change(
+            self.scripts.put, on: keys, others: home.declared + index, fence: fence
+        ) { command, fence in
+            command.append(entry.createdAt.milliseconds)
+            command.append(fence)
+            command.append(name)
+            command.append(entry.id.bytes)
+            command.append(blob)
+            command.append(embedding.values)
+            command.append(self.index.extra(of: entry, embedding))
+            command.append(PartitionDescriptor(partition).encoded())
+            command.append(partition.cache.name)
+            command.append(part(quota.entries) ?? "")
+            command.append(part(quota.bytes) ?? "")
+            command.append(Int64(Limits.maximumEvictionsPerPut))
+        }
+        return try self.result(ofPut: reply, keys)
+    }
+
+    /// Runs a script that changes something, but not after a time by the server's clock.
+    ///
+    /// - Parameter fence: As ``TenantRegister/fence(of:in:)`` returned it just now; `nil` if it may be late.
+    /// - Throws: ``VectorStoreError``. Nothing is changed any more when it is thrown: a server that hangs, or a connection
+    ///   that was given up, may hold the change still, and what the caller changes next would be undone by it.
+    func change(
+        _ script: RedisScript, on keys: TenantKeys, others: [RedisKey], fence: Int64?,
+        _ append: (inout RedisCommand, _ fence: Int64) -> Void
+    ) async throws(VectorStoreError) -> RESPValue {
+        let end = ContinuousClock.now + self.configuration.timeout
+        let failure: RedisError
+        do throws(RedisError) {
+            return try await self.client.run(script, key: keys.entries, others: others) { append(&$0, fence ?? 0) }
+        } catch {
+            failure = error
+        }
+        // The server may be another one by now, or its clock may have been set.
+        self.directory.forget(keys)
+        if fence != nil, failure.code == .connectionLost || failure.code == .timedOut {
+            try? await Task.sleep(until: end)
+        }
+        throw VectorStoreError(failure)
+    }
+
+    private func result(ofPut reply: RESPValue, _ keys: TenantKeys) throws(VectorStoreError) -> PutResult {
+        let parts = try RESPReader.array(reply)
+        guard parts.count == 3 else { throw RESPReader.unexpected }
+        self.directory.note(serverTime: try RESPReader.integer(parts[1]), of: keys)
+        let evicted = try RESPReader.array(parts[2])
+        guard evicted.count.isMultiple(of: 2) else { throw RESPReader.unexpected }
+        var gone: [PutResult.Evicted] = []
+        for position in stride(from: 0, to: evicted.count, by: 2) {
+            guard let cache = Digest(bytes: try RESPReader.bytes(evicted[position]).readableBytesView) else {
+                throw RESPReader.unexpected
+            }
+            gone.append(PutResult.Evicted(id: try RESPReader.id(evicted[position + 1]), cache: cache))
+        }
+        return PutResult(isReplacement: try RESPReader.integer(parts[0]) == 1, evicted: gone)
+    }
+
+    package func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {
+        var epoch: UInt64 = 0
+        var sequence: UInt64 = 0
+        let commands = self.layout.keys(of: cache.tenant).map { keys in
+            var command = RedisCommand("HMGET", on: keys.versions, isRepeatable: true)
+            command.append("sequence")
+            command.append(Self.tenantEpoch)
+            command.append(cache.key.bytes)
+            return command
+        }
+        for reply in await self.client.replies(to: commands) {
+            let fields = try RESPReader.array(try reply.get())
+            guard fields.count == 3 else { throw RESPReader.unexpected }
+            let numbers = try fields.map { field throws(VectorStoreError) in
+                if case .null = field { return UInt64(0) }
+                return UInt64(clamping: try RESPReader.integer(field))
+            }
+            sequence &+= numbers[0]
+            epoch &+= numbers[1] &+ numbers[2]
+        }
+        return CacheVersion(epoch: epoch, sequence: sequence)
+    }
+
+    /// The epoch of all caches of a tenant; no digest, which have 32 bytes.
+    static let tenantEpoch = "*"
+
+    static func reading<Value>(
+        _ id: EntryID, _ body: () throws(EntryBlob.Damaged) -> Value
+    ) throws(VectorStoreError) -> Value {
+        do throws(EntryBlob.Damaged) {
+            return try body()
+        } catch {
+            throw VectorStoreError(.corrupt, "the entry \(id) in Redis is damaged, or of a newer version")
+        }
+    }
+
+    static func checkUnitLength(_ embedding: Embedding) throws(VectorStoreError) {
+        let square = embedding.values.reduce(Float(0)) { $0 + $1 * $1 }
+        // False for what is not a number.
+        guard abs(square - 1) <= 0.02 else { throw VectorStoreError(.corrupt, "the vector is not of unit length") }
+    }
+}

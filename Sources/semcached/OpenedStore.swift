@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import EmbeddedStore
+import Foundation
+import Logging
+import NIOCore
+import RedisClient
+import RedisStore
+import ServiceLifecycle
+
+/// The store that the settings name, with what keeps it in order.
+struct OpenedStore {
+    let store: any VectorStore
+    /// Removes what has expired, now and then.
+    let upkeep: any Service
+    let close: @Sendable () async -> Void
+
+    /// - Throws: ``SettingsError`` or ``VectorStoreError``, which say what to do.
+    init(_ settings: Settings, group: any EventLoopGroup, logger: Logger) async throws {
+        switch settings.store {
+        case .embedded(let path):
+            try Self.createFolder(of: path)
+            let store = try EmbeddedStore(path: path, logger: logger)
+            self.store = store
+            self.upkeep = Sweeper(store: store, interval: settings.sweepInterval, logger: logger)
+            self.close = { await store.close() }
+        case .redis(let redis):
+            let client = RedisClient(try redis.server(), group: group, logger: logger)
+            do {
+                let options = redis.options(sweepInterval: settings.sweepInterval)
+                let store = try await RedisVectorStore.open(
+                    client, options: options, logger: logger, clock: Composition.wallClock)
+                self.store = store
+                self.upkeep = RedisUpkeep(store: store)
+                self.close = { await client.close() }
+            } catch {
+                await client.close()
+                throw error
+            }
+            if settings.memoryBytes > 0 {
+                logger.warning(
+                    """
+                    memory.limit: answers are kept in memory, and what another service on the same Redis removes stays \
+                    there until it expires; leave it out if there is another one
+                    """)
+            }
+        }
+    }
+
+    private static func createFolder(of path: String) throws {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw SettingsError("store.path: the folder \(folder.path) cannot be made: \(error.localizedDescription)")
+        }
+    }
+}
+
+extension RedisStoreSettings {
+    fileprivate func options(sweepInterval: Duration) -> RedisStoreOptions {
+        let kind: RedisIndexKind? =
+            switch self.kind {
+            case .auto: nil
+            case .vectorSets: .vectorSet
+            case .search: .search
+            }
+        let quantization: VectorQuantization =
+            switch self.quantization {
+            case .none: .none
+            case .q8: .q8
+            case .bin: .bin
+            }
+        return RedisStoreOptions(
+            kind: kind, quantization: quantization, searchIndex: self.index == .flat ? .flat : .hnsw,
+            configuration: .init(shards: self.shards, sweepInterval: sweepInterval, timeout: self.timeout))
+    }
+}
+
+/// Keeps the entries in Redis in order, in turn with the other services on it.
+private struct RedisUpkeep: Service {
+    let store: RedisVectorStore
+
+    func run() async {
+        await cancelWhenGracefulShutdown { await self.store.run() }
+    }
+}
+
+/// Removes what has expired from the disk, now and then.
+private struct Sweeper: Service {
+    let store: EmbeddedStore
+    let interval: Duration
+    let logger: Logger
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do {
+                    try await Task.sleep(for: self.interval)
+                } catch {
+                    return
+                }
+                await self.sweep()
+            }
+        }
+    }
+
+    private func sweep() async {
+        do throws(VectorStoreError) {
+            let count = try await self.store.sweep(at: Composition.wallClock())
+            if count > 0 { self.logger.debug("expired entries removed", metadata: ["entries": "\(count)"]) }
+        } catch {
+            self.logger.warning("expired entries could not be removed", metadata: ["error.code": "\(error)"])
+        }
+    }
+}

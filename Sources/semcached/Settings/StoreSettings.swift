@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import RedisClient
+
+/// Where entries are kept.
+enum StoreSettings: Equatable {
+    /// In a file, whose path it is, of this machine.
+    case embedded(path: String)
+    /// In a Redis that others may use as well.
+    case redis(RedisStoreSettings)
+
+    /// Keys of the section `store` but for the sweep, which every store has.
+    static let keys: Set<String> = Self.redisKeys.union(["store.kind", "store.url", "store.path"])
+
+    /// Keys that say nothing without a URL.
+    private static let redisKeys: Set<String> = [
+        "store.timeout", "store.connections", "store.shards", "store.quantization", "store.index",
+    ]
+
+    private enum Kind: String, CaseIterable {
+        case auto
+        case embedded
+        case redisVectorSet = "redis-vectorset"
+        case redisSearch = "redis-search"
+    }
+
+    /// - Parameter path: Of the embedded store's file, unless another is given.
+    /// - Throws: ``SettingsError``, which never holds the URL.
+    init(_ source: some SettingsReader, defaultPath path: String) throws {
+        let kind = try source.choice("store.kind", Kind.self) ?? .auto
+        let url = try source.string("store.url").map(Secret.init)
+        switch (kind, url) {
+        case (.embedded, .some):
+            throw SettingsError("store.kind is embedded, and store.url names a Redis: remove one of the two")
+        case (.redisVectorSet, nil), (.redisSearch, nil):
+            throw SettingsError("store.kind is \(kind.rawValue), which needs store.url, such as redis://127.0.0.1:6379")
+        case (.auto, nil), (.embedded, nil):
+            // Else a URL that was forgotten would go unnoticed.
+            for key in Self.redisKeys.sorted() where try source.string(key) != nil {
+                throw SettingsError("\(key) is for a Redis, and there is no store.url")
+            }
+            self = .embedded(path: try source.string("store.path") ?? path)
+        case (.auto, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .auto))
+        case (.redisVectorSet, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .vectorSets))
+        case (.redisSearch, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .search))
+        }
+    }
+}
+
+/// A Redis and how it is used.
+struct RedisStoreSettings: Equatable {
+    /// By what the server searches.
+    enum Kind { case auto, vectorSets, search }
+
+    /// How a vector set holds its vectors.
+    enum Quantization: String, CaseIterable { case none, q8, bin }
+
+    /// How the search module finds vectors.
+    enum Index: String, CaseIterable { case hnsw, flat }
+
+    let kind: Kind
+    /// With user and password.
+    let url: Secret
+    /// Of a command, all attempts together.
+    let timeout: Duration
+    /// To each server.
+    let connections: Int
+    /// Slots of a cluster over which a tenant's entries are spread.
+    let shards: Int
+    /// `.none` unless `kind` is `.vectorSets`.
+    let quantization: Quantization
+    /// `.hnsw` unless `kind` is `.search`.
+    let index: Index
+
+    fileprivate init(_ source: some SettingsReader, _ url: Secret, _ kind: Kind) throws {
+        self.kind = kind
+        self.url = url
+        self.timeout =
+            try source.duration("store.timeout", atLeast: .milliseconds(10), atMost: .seconds(60)) ?? .seconds(1)
+        self.connections = try source.integer("store.connections", in: 1...64) ?? 8
+        self.shards = try source.integer("store.shards", in: 1...64) ?? 1
+        self.quantization = try source.choice("store.quantization", Quantization.self) ?? .none
+        self.index = try source.choice("store.index", Index.self) ?? .hnsw
+        // Whoever asks for it must get it, whatever the server can do.
+        guard self.quantization == .none || kind == .vectorSets else {
+            throw SettingsError("store.quantization needs store.kind: redis-vectorset")
+        }
+        guard self.index == .hnsw || kind == .search else {
+            throw SettingsError("store.index needs store.kind: redis-search")
+        }
+        _ = try self.server()
+    }
+
+    /// What the client takes.
+    ///
+    /// - Throws: ``SettingsError`` for a URL of none of its forms.
+    func server() throws -> RedisConfiguration {
+        do throws(RedisError) {
+            var configuration = try RedisConfiguration(url: self.url.value)
+            configuration.commandTimeout = self.timeout
+            configuration.connectionsPerNode = self.connections
+            return configuration
+        } catch {
+            throw SettingsError("store.url: \(error.message)")
+        }
+    }
+}
+
+/// A text that is never shown, however what holds it is printed.
+struct Secret: Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    let value: String
+
+    init(_ value: String) { self.value = value }
+
+    var description: String { "(secret)" }
+    var debugDescription: String { self.description }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
