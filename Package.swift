@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "RedisClient", dependencies: ["COpenSSL", nioCore, nioPosix, deque, logging], swiftSettings: strict),
         .target(
-            name: "RedisStore", dependencies: ["CacheEngine", "CacheModel", "RedisClient", nioCore, logging],
+            name: "RedisStore", dependencies: ["CacheEngine", "CacheModel", "RedisClient", deque, nioCore, logging],
             swiftSettings: strict),
         .target(
             name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],
@@ -163,7 +163,7 @@ let package = Package(
             dependencies: [
                 "CacheEngine", "CacheModel", "RedisClient", "RedisStore", "StoreConformance", "TestSupport", nioCore,
                 nioPosix, logging,
-            ], exclude: ["Faults"], swiftSettings: strict),
+            ], swiftSettings: strict),
         .testTarget(
             name: "EmbeddedStoreTests",
             dependencies: [

@@ -30,18 +30,19 @@ extension CacheEngine {
         let entry = CacheEntry(
             id: id, prompt: text, response: request.response, contentType: request.contentType,
             attributes: request.attributes, usage: request.usage, createdAt: now, expiresAt: now + timeToLive)
-        let result = try await self.put(entry, embedding, in: partition, route)
+        let result = try await self.put(entry, embedding, in: partition, route, by: deadline)
         route.counters.countStore()
         return StoreOutcome(id: entry.id, expiresAt: entry.expiresAt, isReplacement: result.isReplacement)
     }
 
     private func put(
-        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, _ route: CacheRoute
+        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, _ route: CacheRoute,
+        by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> PutResult {
         let result: PutResult
         do throws(VectorStoreError) {
             result = try await self.store.put(
-                entry, embedding: embedding, in: partition, quota: route.tenant.storeQuota)
+                entry, embedding: embedding, in: partition, quota: route.tenant.storeQuota, by: deadline)
         } catch {
             // The outcome is not known for certain: memory must not keep what the store may have replaced.
             self.memory.storeChanged(entry.id, in: partition)

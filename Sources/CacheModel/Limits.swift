@@ -175,7 +175,8 @@ package enum Limits {
     package static let vectorSetThoroughEffort = 500
     /// Terms of a filter that a vector set evaluates; beyond it parts of the filter are left to us. Each costs 0.3 µs for
     /// each entry that a search passes, whether or not it decides anything, and an exhaustive one passes all.
-    package static let maximumVectorSetTerms = 32
+    /// While one does, a change of the same vector set waits for it, and all else waits for the change.
+    package static let maximumVectorSetTerms = 8
     /// Likewise of `FT.SEARCH`, which looks a term up once: what a query of 100 KB has room for.
     package static let maximumSearchTerms = 4096
     /// Nodes that such a search visits for the sake of a filter before it gives up (`FILTER-EF`); an exhaustive one comes
@@ -192,16 +193,21 @@ package enum Limits {
     package static let searchPartitionPage = 10_000
     /// Time for a search that looks at every entry of a partition: about 0.4 s per million.
     package static let exhaustiveSearchDeadline = Duration.seconds(30)
+    /// Puts that one service has sent to Redis and that are not done: enough to keep it busy. What it has been sent waits
+    /// there, a millisecond for each put, and lookups wait behind it.
+    package static let redisPutsAtOnce = 8
+    /// Time for a change of Redis, if its caller has more: others' changes may be before it.
+    package static let redisChangeDeadline = Duration.seconds(10)
     /// Entries that one script removes: some milliseconds in which Redis does nothing else.
     package static let redisRemovalChunk = 200
-    /// Expired entries that one script removes.
-    package static let redisSweepChunk = 100
     /// Compact vectors read by one command: some hundred KiB.
     package static let compactVectorPage = 1024
     /// Partitions named by one command.
     package static let redisPartitionPage = 256
-    /// Entries read by one command of a scan: some hundred KiB.
-    package static let redisScanStretch = 128
+    /// Entries read by one command: at the largest, 32 MiB.
+    package static let redisBlobPage = 16
+    /// Entries read at once by a scan, or by a search most of whose candidates are refused.
+    package static let redisScanStretch = 64
     /// Entries whose use is noted within an interval, of a process.
     package static let redisTouches = 8192
     /// Between two times that uses are written down.

@@ -187,7 +187,8 @@ package final class EmbeddedStore: VectorStore {
     // MARK: Writing
 
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try Similarity.checkUnitLength(embedding)
         return try await self.write { .put(entry, embedding, partition, quota, $0) }

@@ -20,8 +20,8 @@ package final class RedisClient: Sendable {
 
     /// Sends a command and waits for its reply.
     ///
-    /// - Throws: ``RedisError``. With `.unreachable` and `.overloaded` it was not executed, nor with `.refused`, unless
-    ///   it runs a script.
+    /// - Throws: ``RedisError``, of the last attempt. Whether the command may have been executed, in any of them, says
+    ///   ``RedisError/mayHaveBeenExecuted``; a script that was refused may have failed half-way as well.
     package func send(_ command: RedisCommand) async throws(RedisError) -> RESPValue {
         try await self.send(command, to: .route(command.route), by: self.deadline(command.timeout))
     }
@@ -45,13 +45,6 @@ package final class RedisClient: Sendable {
         return replies
     }
 
-    /// Sends a command to one of the servers that ``primaries()`` names: the next step of a scan.
-    ///
-    /// - Throws: ``RedisError``, `.unreachable` also if it is a primary no more.
-    package func send(_ command: RedisCommand, to primary: RedisAddress) async throws(RedisError) -> RESPValue {
-        try await self.send(command, to: .primary(primary), by: self.deadline(command.timeout))
-    }
-
     /// Returns the servers that commands go to, once it is known who they are.
     package func primaries() async throws(RedisError) -> [RedisAddress] {
         var attempts = self.attempts(by: self.deadline(nil))
@@ -72,12 +65,14 @@ package final class RedisClient: Sendable {
     ///   - key: The first key that the script gets.
     ///   - others: Further keys, of the same slot. While a slot is being moved, a server of a cluster knows by the keys
     ///     that a command names whether it has them all; of those that a script makes up it does not.
+    ///   - time: For all attempts together; the script's own if `nil`.
     ///   - append: Appends the arguments; called once more if the server does not know the script.
     /// - Throws: ``RedisError``. With `.refused`, what the script wrote before it failed stays.
     package func run(
-        _ script: RedisScript, key: RedisKey, others: [RedisKey] = [], append: (inout RedisCommand) -> Void
+        _ script: RedisScript, key: RedisKey, others: [RedisKey] = [], within time: Duration? = nil,
+        append: (inout RedisCommand) -> Void
     ) async throws(RedisError) -> RESPValue {
-        let deadline = self.deadline(script.timeout)
+        let deadline = self.deadline(time ?? script.timeout)
         var command = Self.command("EVALSHA", script, script.sha1, key, others)
         append(&command)
         let error: RedisError
@@ -89,7 +84,12 @@ package final class RedisClient: Sendable {
         guard error.reply?.prefix == "NOSCRIPT" else { throw error }
         command = Self.command("EVAL", script, script.source, key, others)
         append(&command)
-        return try await self.send(command, to: .route(command.route), by: deadline)
+        do throws(RedisError) {
+            return try await self.send(command, to: .route(command.route), by: deadline)
+        } catch var failure {
+            if error.mayHaveBeenExecuted { failure.mayHaveBeenExecuted = true }
+            throw failure
+        }
     }
 
     /// Whether commands would be sent at all: a server is known, and can be reached.
@@ -156,9 +156,17 @@ extension RedisClient {
     ) async throws(RedisError) -> RESPValue {
         var attempts = self.attempts(by: deadline)
         var destination = goal
+        var (mayHaveBeenExecuted, wasRefused) = (false, false)
         while true {
             let attempt = await self.attempt(command, at: destination, by: deadline)
-            guard case .failure(let failure) = attempt.result else { return try attempt.result.get() }
+            guard case .failure(var failure) = attempt.result else {
+                attempt.server?.succeeded(wasRefused: wasRefused)
+                return try attempt.result.get()
+            }
+            wasRefused = wasRefused || failure.isRefusalOfSome
+            // An attempt that was not executed does not undo the one before it.
+            if failure.mayHaveBeenExecuted { mayHaveBeenExecuted = true }
+            failure.mayHaveBeenExecuted = mayHaveBeenExecuted
             let next = try await self.wait(
                 after: failure, at: attempt.server, isRepeatable: command.isRepeatable, &attempts)
             destination = next ?? goal
@@ -179,10 +187,11 @@ extension RedisClient {
             let chosen = try self.topology.server(for: destination)
             server = chosen
             let reply = try await chosen.node.send(command, isAsking: destination.isAsking, by: deadline)
-            chosen.succeeded()
             return Attempt(server: chosen, result: .success(reply))
-        } catch {
-            return Attempt(server: server, result: .failure(error))
+        } catch var failure {
+            // What is wrong with the answers to an inquiry is no uncertainty about this command.
+            if server == nil { failure.mayHaveBeenExecuted = false }
+            return Attempt(server: server, result: .failure(failure))
         }
     }
 
@@ -198,10 +207,13 @@ extension RedisClient {
         let setback = Setback(
             failure, isRepeatable: isRepeatable, at: server?.node.address, inCluster: self.topology.isCluster)
         if case .move(let redirection) = setback.course { self.topology.moved(redirection) }
+        if let reply = failure.reply, ["READONLY", "MASTERDOWN"].contains(reply.prefix) {
+            self.topology.foundReplica(server, at: now)
+        }
         var troubleAge: TimeAmount?
         if setback.isTroubleOfServer {
             self.topology.refresh()
-            troubleAge = server?.failed(at: now) ?? self.topology.failed(at: now)
+            troubleAge = server?.failed(failure, at: now) ?? self.topology.failed(at: now)
         } else if failure.code == .refused {
             server?.succeeded()
         }
@@ -217,7 +229,8 @@ extension RedisClient {
             do {
                 try await Task.sleep(for: Duration(delay))
             } catch {
-                throw RedisError(.cancelled, "the task that waits was cancelled")
+                throw RedisError(
+                    .cancelled, "the task that waits was cancelled", mayHaveBeenExecuted: failure.mayHaveBeenExecuted)
             }
             return nil
         }

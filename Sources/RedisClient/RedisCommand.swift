@@ -54,6 +54,13 @@ package struct RedisCommand: Sendable {
     }
 }
 
+extension RedisCommand: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Without the arguments, which may be passwords and callers' data.
+    package var description: String { "\(self.name), \(self.count) arguments" }
+    package var debugDescription: String { self.description }
+    package var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
+}
+
 /// A key of a server, with its slot.
 package struct RedisKey: Sendable, Hashable {
     package let bytes: [UInt8]

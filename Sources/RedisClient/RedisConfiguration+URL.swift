@@ -236,11 +236,11 @@ extension UInt8 {
         }
     }
 
-    fileprivate var isOfIPv6: Bool {
+    var isOfIPv6: Bool {
         self.hexadecimalDigit != nil || self == UInt8(ascii: ":") || self == UInt8(ascii: ".")
     }
 
-    fileprivate var isOfHostName: Bool {
+    var isOfHostName: Bool {
         switch self {
         case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
             UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):

@@ -23,17 +23,31 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         case cancelled
         /// Settings with which it cannot work: a URL form, a missing TLS.
         case misconfigured
+
+        /// Whether it comes only of commands that were sent.
+        fileprivate var isUncertain: Bool {
+            switch self {
+            case .connectionLost, .timedOut, .protocolViolation: true
+            case .unreachable, .overloaded, .refused, .closed, .cancelled, .misconfigured: false
+            }
+        }
     }
 
     package let code: Code
     package let message: String
     /// Of `.refused`.
     package let reply: RESPServerError?
+    /// Whether the server may have executed the command, or will yet: in this attempt or in one before it.
+    package internal(set) var mayHaveBeenExecuted: Bool
 
-    package init(_ code: Code, _ message: String, reply: RESPServerError? = nil) {
+    /// - Parameter mayHaveBeenExecuted: What the code says if `nil`.
+    package init(
+        _ code: Code, _ message: String, reply: RESPServerError? = nil, mayHaveBeenExecuted: Bool? = nil
+    ) {
         self.code = code
         self.message = message
         self.reply = reply
+        self.mayHaveBeenExecuted = mayHaveBeenExecuted ?? code.isUncertain
     }
 
     package var description: String { "\(self.code.rawValue): \(self.message)" }

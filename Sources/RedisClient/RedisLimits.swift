@@ -14,12 +14,14 @@ package enum RedisLimits {
     package static let maximumBulkBytes = 64 << 20
     /// All strings of one reply, bytes: a page of an export is the largest.
     package static let maximumReplyBytes = 256 << 20
-    /// Elements of one array, set or push, or pairs of one map. No memory is reserved by a server's count.
+    /// Elements of one reply, those of inner aggregates and attributes among them; 32 bytes each or a little more. No
+    /// memory is reserved by a server's count.
     package static let maximumElements = 1 << 20
-    /// Elements of one reply, those of inner aggregates and attributes among them; 32 bytes each or a little more.
-    package static let maximumReplyElements = 1 << 20
     /// Aggregates inside of each other: replies of scripts, `FT.*` and `CLUSTER SHARDS` need fewer than ten.
     package static let maximumDepth = 32
+
+    /// The word that an error begins with, bytes, as it goes into logs: the longest that a server knows has a dozen.
+    package static let maximumPrefixBytes = 32
 
     // MARK: Commands
 
@@ -40,6 +42,9 @@ package enum RedisLimits {
     package static let maximumConnections = 64
     /// Time without any byte from the server, after a command's time was up, until its connection is given up.
     package static let silence = TimeAmount.seconds(1)
+    /// Time from when the connections to a server that the URL names, and that turned out to be a replica, are given up
+    /// until they are given up again.
+    package static let abandonPause = TimeAmount.seconds(1)
     /// Time after which a connection that nobody uses is tried with a PING, so that it is not found dead by a command.
     package static let idleTime = TimeAmount.seconds(5)
     /// Time after a connection could not be made beside others until another one is tried.

@@ -12,6 +12,7 @@ package import RedisClient
 //   semcache:1:{tag}:c             hash    cache key → name
 //   semcache:1:{tag}:d             zset    partition, by when something in it expires at the earliest
 //   semcache:1:{tag}:e             hash    the sequence of changes and the epoch of each cache; never removed
+//   semcache:1:{tag}:t             zset    tokens of puts, as long as they might be sent again
 //   semcache:1:{tag}:x:<partition> zset    entry id, by expiry
 //   semcache:1:{tag}:i:<partition> zset    entry id, score 0: a partition's entries in order
 //   semcache:1:{tag}:u:<partition> zset    entry id, by last use
@@ -46,10 +47,11 @@ package struct TenantKeys: Sendable, Hashable {
     var versions: RedisKey { self.key("e") }
 
     var due: RedisKey { self.key("d") }
+    var tokens: RedisKey { self.key("t") }
 
     /// All that scripts change besides `entries`, but for what is a partition's.
     var declared: [RedisKey] {
-        [self.partitions, self.directory, self.account, self.cacheNames, self.due, self.versions]
+        [self.partitions, self.directory, self.account, self.cacheNames, self.due, self.versions, self.tokens]
     }
 
     private func key(_ suffix: StaticString) -> RedisKey {

@@ -19,6 +19,13 @@ enum RESPReader {
         }
     }
 
+    /// A number of entries or bytes: not negative, and no sum of a few overflows.
+    static func count(_ value: RESPValue) throws(VectorStoreError) -> Int {
+        let number = try Self.integer(value)
+        guard (0...1 << 48).contains(number) else { throw Self.unexpected }
+        return Int(number)
+    }
+
     static func array(_ value: RESPValue) throws(VectorStoreError) -> [RESPValue] {
         switch value {
         case .array(let elements), .map(let elements): return elements
@@ -114,7 +121,7 @@ extension VectorStoreError {
         case .overloaded: self.init(.overloaded, "Redis: \(error.message)")
         case .protocolViolation: self.init(.unavailable, "Redis: \(error.message)")
         case .refused where error.reply?.prefix == "LATE":
-            self.init(.unavailable, "Redis came to the change only after its time was over; nothing was changed")
+            self.init(.unavailable, "Redis came to the change only after its time was over")
         case .refused where error.reply?.text.contains("dimension mismatch") == true:
             self.init(.corrupt, "the vector has another number of dimensions than its partition's")
         case .refused where error.reply?.text.contains("quantization mismatch") == true:

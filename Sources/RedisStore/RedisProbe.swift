@@ -49,11 +49,6 @@ extension RedisVectorStore {
             case .vectorSet: VectorSetIndex(client: client, quantization: options.quantization)
             case .search: SearchIndex(client: client, type: options.searchIndex, logger: logger)
             }
-        if let policy = probe.evictionPolicy, policy.hasPrefix("allkeys") {
-            logger.warning(
-                "store: Redis may evict entries by itself, whole partitions at once; set maxmemory-policy noeviction",
-                metadata: ["redis.maxmemory_policy": "\(policy)"])
-        }
         logger.info(
             "store: open",
             metadata: [
@@ -72,34 +67,49 @@ struct RedisProbe: Sendable {
     let version: String
     let hasSearch: Bool
     let hasVectorSets: Bool
-    /// `nil` if the user may not ask.
-    let evictionPolicy: String?
     let servers: Int
 
     static func run(_ client: RedisClient) async throws(VectorStoreError) -> Self {
         var information = RedisCommand("INFO", isRepeatable: true)
         information.append("everything")
-        let servers: [RESPValue]
-        do throws(RedisError) {
-            servers = try await client.sendToPrimaries(information)
-        } catch {
-            throw VectorStoreError(error)
-        }
+        let servers = try await Self.ask(information, client)
         var version = ""
-        var policy: String?
         for server in servers {
             let fields = Self.fields(String(buffer: try RESPReader.bytes(server)))
             version = fields["redis_version"] ?? fields["valkey_version"] ?? ""
-            policy = policy ?? fields["maxmemory_policy"]
             try Self.check(version: version, role: fields["role"])
+            try Self.check(policy: fields["maxmemory_policy"], limit: fields["maxmemory"])
         }
         var command = RedisCommand("COMMAND", isRepeatable: true)
         for argument in ["INFO", "FT.SEARCH", "VSIM"] { command.append(argument) }
-        let known = try RESPReader.array(try await client.reply(to: command))
-        guard known.count == 2 else { throw RESPReader.unexpected }
+        let known = try await Self.ask(command, client).map { reply throws(VectorStoreError) in
+            try RESPReader.array(reply)
+        }
+        guard known.allSatisfy({ $0.count == 2 }) else { throw RESPReader.unexpected }
         return Self(
-            version: version, hasSearch: known[0] != .null, hasVectorSets: known[1] != .null, evictionPolicy: policy,
-            servers: servers.count)
+            version: version, hasSearch: known.allSatisfy { $0[0] != .null },
+            hasVectorSets: known.allSatisfy { $0[1] != .null }, servers: servers.count)
+    }
+
+    /// All primaries: of a cluster each must be able to do it.
+    private static func ask(
+        _ command: RedisCommand, _ client: RedisClient
+    ) async throws(VectorStoreError) -> [RESPValue] {
+        do throws(RedisError) {
+            return try await client.sendToPrimaries(command)
+        } catch {
+            throw VectorStoreError(error)
+        }
+    }
+
+    /// A server that evicts keys by itself takes a part of what belongs together, such as the list of a tenant's
+    /// partitions: a removal would then miss what is still answered.
+    private static func check(policy: String?, limit: String?) throws(VectorStoreError) {
+        guard let policy, policy.hasPrefix("allkeys"), limit != "0" else { return }
+        throw VectorStoreError(
+            .unavailable,
+            "the server evicts keys by itself (maxmemory-policy allkeys-…), and with them what tells which entries there "
+                + "are: set maxmemory-policy noeviction, or use a server of its own for the cache")
     }
 
     private static func check(version: String, role: String?) throws(VectorStoreError) {
@@ -142,7 +152,10 @@ struct RedisProbe: Sendable {
             (kind, reason) = (.vectorSet, "the server has vector sets and no FT.SEARCH")
         }
         try self.check(kind, isWanted: options.kind != nil)
-        let form = kind == .vectorSet ? "\(kind.rawValue) \(options.quantization.rawValue)" : kind.rawValue
+        let shards = "shards=\(options.configuration.shards)"
+        let form =
+            kind == .vectorSet
+            ? "\(kind.rawValue) \(options.quantization.rawValue) \(shards)" : "\(kind.rawValue) \(shards)"
         if noted == nil {
             var set = RedisCommand("SET", on: Self.layout, isRepeatable: true)
             for argument in [form, "NX"] { set.append(argument) }
@@ -153,7 +166,7 @@ struct RedisProbe: Sendable {
         guard noted == form else {
             throw VectorStoreError(
                 .unavailable,
-                "the settings ask for an index \"\(form)\", but the server's entries are in another one"
+                "the settings (kind, quantization, shards) ask for \"\(form)\", but the server's entries are laid out otherwise"
                     + (noted.flatMap(Self.shown).map { ", \"\($0)\"" } ?? "")
                     + ": use that, or another database or server, or remove the entries and the key semcache:layout")
         }

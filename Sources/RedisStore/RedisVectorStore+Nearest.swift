@@ -173,7 +173,9 @@ extension RedisVectorStore {
     func search(
         _ search: IndexSearch, in homes: [PartitionKeys], identity: Digest
     ) async throws(VectorStoreError) -> [IndexHit] {
-        if homes.count == 1 { return try await self.index.search(search, in: homes[0], identity: identity) }
+        if homes.count == 1 || self.index.seesAllShards {
+            return try await self.index.search(search, in: homes[0], identity: identity)
+        }
         let found = await withTaskGroup(of: Result<[IndexHit], VectorStoreError>.self) { group in
             for home in homes { group.addTask { await self.result(of: search, in: home, identity: identity) } }
             return await group.reduce(into: []) { $0.append($1) }
@@ -221,13 +223,19 @@ extension RedisVectorStore {
     ) async throws(VectorStoreError) -> [RESPValue] {
         if ids.isEmpty { return [] }
         let shards = Dictionary(grouping: ids.indices) { self.layout.shard(of: ids[$0]) }.sorted { $0.key < $1.key }
-        let commands = shards.map { shard, positions in
+        // Several commands: a reply of large blobs would be larger than a reply may be.
+        let pages = shards.flatMap { shard, positions in
+            stride(from: 0, to: positions.count, by: Limits.redisBlobPage).map { start in
+                (shard, positions[start..<min(positions.count, start + Limits.redisBlobPage)])
+            }
+        }
+        let commands = pages.map { shard, positions in
             var command = RedisCommand(name, on: key(shard), isRepeatable: true, capacity: 96 + 24 * positions.count)
             for position in positions { command.append(ids[position].bytes) }
             return command
         }
         var values = [RESPValue](repeating: .null, count: ids.count)
-        for ((_, positions), reply) in zip(shards, await self.client.replies(to: commands)) {
+        for ((_, positions), reply) in zip(pages, await self.client.replies(to: commands)) {
             let found = try RESPReader.array(try reply.get())
             guard found.count == positions.count else { throw RESPReader.unexpected }
             for (position, value) in zip(positions, found) { values[position] = value }

@@ -60,11 +60,13 @@ private struct Removal {
                 rest = rest.dropFirst(chunk.count)
                 // Their blobs say which partitions they are of.
                 var homes: [[UInt8]: [EntryID]] = [:]
-                for (id, blob) in zip(chunk, try await self.store.blobs(of: chunk, in: shards)) {
-                    guard let blob else { continue }
-                    let header = try RedisVectorStore.reading(id) { () throws(EntryBlob.Damaged) in
-                        try EntryBlob.header(blob)
-                    }
+                let heads = try await self.store.client.reply(
+                    to: self.store.scripts.heads, on: keys, others: []
+                ) { command in
+                    for id in chunk { command.append(id.bytes) }
+                }
+                for (id, value) in zip(chunk, try RESPReader.array(heads)) {
+                    guard let header = try? EntryBlob.header(try RESPReader.bytes(value)) else { continue }
                     homes[header.partition, default: []].append(id)
                 }
                 for (name, ids) in homes {
@@ -147,10 +149,10 @@ private struct Removal {
         while !unsure.isEmpty {
             var chosen: [(EntryID, [UInt8])] = []
             for (id, blob) in zip(unsure, try await self.store.blobs(of: unsure, in: shards)) {
-                guard let blob else { continue }
-                let (entry, token) = try RedisVectorStore.reading(id) { () throws(EntryBlob.Damaged) in
-                    (try EntryBlob.decode(blob, id: id), try EntryBlob.header(blob).token)
-                }
+                // One that cannot be read is answered to nobody, and must not keep the others.
+                guard let blob, let entry = try? EntryBlob.decode(blob, id: id),
+                    let token = try? EntryBlob.header(blob).token
+                else { continue }
                 if filter.matches(entry.attributes) { chosen.append((id, token)) }
             }
             if chosen.isEmpty { return }
@@ -182,15 +184,12 @@ private struct Removal {
     private mutating func drop(
         _ home: PartitionKeys, identity: Digest?, epoch: [UInt8]
     ) async throws(VectorStoreError) {
-        // Its vectors go at once: one by one would take ten times as long.
-        var mode = RemovalScript.Mode.partition
         while true {
             var command = RedisCommand("ZRANGE", on: home.expiries, isRepeatable: true)
             for argument in ["0", "\(Limits.redisRemovalChunk - 1)"] { command.append(argument) }
             let ids = try RESPReader.ids(try await self.store.client.reply(to: command))
             if ids.isEmpty { return }
-            try await self.run(mode, ids.map { ($0, []) }, in: home, identity: identity, epoch: epoch)
-            mode = .all
+            try await self.run(.partition, ids.map { ($0, []) }, in: home, identity: identity, epoch: epoch)
         }
     }
 
@@ -204,7 +203,7 @@ private struct Removal {
         for argument in ["LIMIT", "0", "\(Limits.maximumSampleIDs)"] { some.append(argument) }
         let replies = await self.store.client.replies(to: [count, some])
         self.note(
-            Int(clamping: try RESPReader.integer(try replies[0].get())), try RESPReader.ids(try replies[1].get()))
+            try RESPReader.count(try replies[0].get()), try RESPReader.ids(try replies[1].get()))
     }
 
     private mutating func advance(_ epoch: [UInt8], in keys: TenantKeys) async throws(VectorStoreError) {

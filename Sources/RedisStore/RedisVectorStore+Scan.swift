@@ -28,12 +28,6 @@ extension RedisVectorStore {
         ).map { Array($0.readableBytesView) }
     }
 
-    func partitions(
-        of cache: CacheScope, in keys: TenantKeys, after position: [UInt8]?
-    ) async throws(VectorStoreError) -> [[UInt8]] {
-        try await self.directory(of: cache.key, in: keys, after: position)
-    }
-
     /// - Parameter names: As ``directory(of:in:after:)`` returns them.
     func descriptors(
         of names: [[UInt8]], in keys: TenantKeys

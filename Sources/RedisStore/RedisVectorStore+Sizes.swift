@@ -25,7 +25,7 @@ extension RedisVectorStore {
             command.append("n")
             let reply = try await self.client.reply(to: command)
             if case .null = reply { continue }
-            let entries = Int(clamping: try RESPReader.integer(reply))
+            let entries = try RESPReader.count(reply)
             sizes.entries += entries
             sizes.orphans += entries
         }
@@ -77,7 +77,7 @@ extension RedisVectorStore {
                 command.append(Int64(Limits.redisRemovalChunk))
             }
             let numbers = try RESPReader.array(reply).map { value throws(VectorStoreError) in
-                Int(clamping: try RESPReader.integer(value))
+                try RESPReader.count(value)
             }
             guard numbers.count == 4 else { throw RESPReader.unexpected }
             sum.entries += numbers[1]
@@ -108,11 +108,13 @@ extension RedisVectorStore {
         var caches: [Digest: (name: String, entries: Int, responseBytes: Int)] = [:]
 
         var result: TenantSize {
+            // Below zero where something expired between two of the readings.
             let caches = self.caches.values.filter { $0.entries > 0 }.map {
-                CacheSize(cache: $0.name, entries: $0.entries, responseBytes: $0.responseBytes)
+                CacheSize(cache: $0.name, entries: $0.entries, responseBytes: max(0, $0.responseBytes))
             }
             return TenantSize(
-                caches: caches, entries: self.entries, bytes: self.bytes, orphanedEntries: self.orphans)
+                caches: caches, entries: max(0, self.entries), bytes: max(0, self.bytes),
+                orphanedEntries: max(0, self.orphans))
         }
 
         mutating func add(_ account: Account, tenant: TenantScope, identity: Digest) throws(VectorStoreError) {
@@ -123,7 +125,7 @@ extension RedisVectorStore {
             }
             for (field, value) in try Self.pairs(account.fields) {
                 let field = Array(field.readableBytesView)
-                let number = Int(clamping: try RESPReader.integer(value))
+                let number = try RESPReader.count(value)
                 switch field {
                 case [UInt8(ascii: "n")]: self.entries += number
                 case [UInt8(ascii: "b")]: self.bytes += number

@@ -22,7 +22,8 @@ extension RedisVectorStore {
                 await self.sweepInTurn()
             }
         }
-        await self.flushTouches()
+        // This task is cancelled, and its commands would be; who cancelled it waits for it, and so for them.
+        await Task { await self.flushTouches() }.value
     }
 
     /// Writes down which entries were served.
@@ -54,7 +55,9 @@ extension RedisVectorStore {
             let count = try await self.sweep(at: self.clock())
             if count > 0 { self.logger.debug("expired entries removed", metadata: ["entries": "\(count)"]) }
         } catch {
-            self.logger.warning("expired entries could not be removed", metadata: ["error.code": "\(error)"])
+            self.logger.warning(
+                "expired entries could not be removed",
+                metadata: ["error.code": "\(error.code.rawValue)", "reason": "\(error.message)"])
         }
     }
 
@@ -74,6 +77,7 @@ extension RedisVectorStore {
     @discardableResult
     package func sweep(at now: Timestamp) async throws(VectorStoreError) -> Int {
         var removed = 0
+        var failure: VectorStoreError?
         var cursor = "0"
         repeat {
             var command = RedisCommand("SSCAN", on: TenantRegister.tenants, isRepeatable: true)
@@ -83,9 +87,15 @@ extension RedisVectorStore {
             cursor = String(buffer: try RESPReader.bytes(page[0]))
             for prefix in try RESPReader.array(page[1]) {
                 let keys = TenantKeys(prefix: RedisKey(Array(try RESPReader.bytes(prefix).readableBytesView)))
-                removed += try await self.sweep(keys, at: now)
+                do throws(VectorStoreError) {
+                    removed += try await self.sweep(keys, at: now)
+                } catch {
+                    // The others' turn comes all the same.
+                    failure = error
+                }
             }
         } while cursor != "0"
+        if let failure { throw failure }
         return removed
     }
 
@@ -97,9 +107,12 @@ extension RedisVectorStore {
             let names = try await self.members(of: keys.due, upTo: now, limit: Limits.redisPartitionPage)
             if names.isEmpty { return removed }
             let homes = names.map { PartitionKeys(Array($0.readableBytesView), in: keys) }
+            let before = removed
             for (home, descriptor) in zip(homes, try await self.descriptors(of: homes.map(\.name), in: keys)) {
                 removed += try await self.sweep(home, identity: descriptor?.identity, at: now)
             }
+            // What stays due though nothing of it goes is for the next time.
+            if removed == before { return removed }
         }
     }
 

@@ -17,15 +17,15 @@ package final class RedisVectorStore: VectorStore {
         package var shards: Int
         /// Between two sweeps of what has expired.
         package var sweepInterval: Duration
-        /// Time in which a put must have been done by Redis, or is not done at all.
+        /// Time in which a put must have been done by Redis, if its caller has more, or is not done at all.
         package var timeout: Duration
 
         package init(
-            shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = .seconds(1)
+            shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = Limits.redisChangeDeadline
         ) {
             self.shards = shards
-            self.sweepInterval = sweepInterval
             self.timeout = timeout
+            self.sweepInterval = sweepInterval
         }
     }
 
@@ -36,6 +36,7 @@ package final class RedisVectorStore: VectorStore {
     let configuration: Configuration
     let directory: TenantRegister
     let touches: TouchBuffer
+    let gate: ChangeGate
     let logger: Logger
     let clock: @Sendable () -> Timestamp
 
@@ -50,6 +51,7 @@ package final class RedisVectorStore: VectorStore {
         self.configuration = configuration
         self.directory = TenantRegister(client: client)
         self.touches = TouchBuffer()
+        self.gate = ChangeGate(width: Limits.redisPutsAtOnce)
         self.logger = logger
         self.clock = clock
     }
@@ -78,84 +80,6 @@ package final class RedisVectorStore: VectorStore {
     package func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
         let keys = self.keys(of: id, in: partition.cache.tenant)
         self.touches.note(id, in: PartitionKeys(PartitionKeys.name(of: partition.key), in: keys), at: now)
-    }
-
-    package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
-    ) async throws(VectorStoreError) -> PutResult {
-        try Self.checkUnitLength(embedding)
-        let quotaBytes = entry.quotaBytes(dimensions: embedding.dimensions)
-        guard quotaBytes <= quota.bytes ?? .max else {
-            throw VectorStoreError(.overQuota, "the entry has \(quotaBytes) bytes, the quota is \(quota.bytes ?? 0)")
-        }
-        try await self.index.prepare(partition.identity, dimensions: embedding.dimensions)
-        let keys = self.keys(of: entry.id, in: partition.cache.tenant)
-        let fence = try await self.directory.fence(
-            of: keys, tenant: partition.cache.tenant, in: self.configuration.timeout)
-        let name = PartitionKeys.name(of: partition.key)
-        let blob = EntryBlob.encode(
-            entry, token: .random(in: .min ... .max), partition: name, dimensions: embedding.dimensions)
-        // Each shard holds to its part.
-        let part = { (whole: Int?) in whole.map { String(max(1, ($0 + self.layout.shards - 1) / self.layout.shards)) } }
-        let home = PartitionKeys(name, in: keys)
-        let index = self.index.keys(of: [entry.id], in: home, identity: partition.identity)
-        let reply = try await self.change(
-            self.scripts.put, on: keys, others: home.declared + index, fence: fence
-        ) { command, fence in
-            command.append(entry.createdAt.milliseconds)
-            command.append(fence)
-            command.append(name)
-            command.append(entry.id.bytes)
-            command.append(blob)
-            command.append(embedding.values)
-            command.append(self.index.extra(of: entry, embedding))
-            command.append(PartitionDescriptor(partition).encoded())
-            command.append(partition.cache.name)
-            command.append(part(quota.entries) ?? "")
-            command.append(part(quota.bytes) ?? "")
-            command.append(Int64(Limits.maximumEvictionsPerPut))
-        }
-        return try self.result(ofPut: reply, keys)
-    }
-
-    /// Runs a script that changes something, but not after a time by the server's clock.
-    ///
-    /// - Parameter fence: As ``TenantRegister/fence(of:in:)`` returned it just now; `nil` if it may be late.
-    /// - Throws: ``VectorStoreError``. Nothing is changed any more when it is thrown: a server that hangs, or a connection
-    ///   that was given up, may hold the change still, and what the caller changes next would be undone by it.
-    func change(
-        _ script: RedisScript, on keys: TenantKeys, others: [RedisKey], fence: Int64?,
-        _ append: (inout RedisCommand, _ fence: Int64) -> Void
-    ) async throws(VectorStoreError) -> RESPValue {
-        let end = ContinuousClock.now + self.configuration.timeout
-        let failure: RedisError
-        do throws(RedisError) {
-            return try await self.client.run(script, key: keys.entries, others: others) { append(&$0, fence ?? 0) }
-        } catch {
-            failure = error
-        }
-        // The server may be another one by now, or its clock may have been set.
-        self.directory.forget(keys)
-        if fence != nil, failure.code == .connectionLost || failure.code == .timedOut {
-            try? await Task.sleep(until: end)
-        }
-        throw VectorStoreError(failure)
-    }
-
-    private func result(ofPut reply: RESPValue, _ keys: TenantKeys) throws(VectorStoreError) -> PutResult {
-        let parts = try RESPReader.array(reply)
-        guard parts.count == 3 else { throw RESPReader.unexpected }
-        self.directory.note(serverTime: try RESPReader.integer(parts[1]), of: keys)
-        let evicted = try RESPReader.array(parts[2])
-        guard evicted.count.isMultiple(of: 2) else { throw RESPReader.unexpected }
-        var gone: [PutResult.Evicted] = []
-        for position in stride(from: 0, to: evicted.count, by: 2) {
-            guard let cache = Digest(bytes: try RESPReader.bytes(evicted[position]).readableBytesView) else {
-                throw RESPReader.unexpected
-            }
-            gone.append(PutResult.Evicted(id: try RESPReader.id(evicted[position + 1]), cache: cache))
-        }
-        return PutResult(isReplacement: try RESPReader.integer(parts[0]) == 1, evicted: gone)
     }
 
     package func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {

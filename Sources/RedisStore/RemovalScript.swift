@@ -42,17 +42,19 @@ extension RedisVectorStore {
         let index = removal.identity.map { self.index.keys(of: chosen.map(\.0), in: home, identity: $0) } ?? []
         // What has expired may be removed at any time.
         let isFenced = removal.mode == .all || removal.mode == .partition
-        let reply = try await self.change(
-            self.scripts.remove, on: home.tenant, others: home.declared + index,
-            fence: isFenced ? try await self.directory.fence(of: home.tenant, in: self.configuration.timeout) : nil
-        ) { command, fence in
+        let time = self.configuration.timeout
+        let fence = isFenced ? try await self.directory.fence(of: home.tenant, in: time) : nil
+        let change = RedisChange(
+            script: self.scripts.remove, keys: home.tenant, others: home.declared + index, fence: fence, time: time,
+            gate: nil)
+        let reply = try await self.run(change) { command in
             command.append(now.milliseconds)
             command.append(removal.mode.rawValue)
             command.append(removal.epoch)
             command.append(removal.cache)
             command.append(home.name)
             command.append(Int64(Limits.maximumSampleIDs))
-            command.append(fence)
+            command.append(fence ?? 0)
             for (id, token) in chosen {
                 command.append(id.bytes)
                 command.append(token)
@@ -61,7 +63,7 @@ extension RedisVectorStore {
         let parts = try RESPReader.array(reply)
         guard parts.count == 3 else { throw RESPReader.unexpected }
         return RemovalScript.Outcome(
-            count: Int(clamping: try RESPReader.integer(parts[0])), sample: try RESPReader.ids(parts[1]),
+            count: try RESPReader.count(parts[0]), sample: try RESPReader.ids(parts[1]),
             changed: try RESPReader.ids(parts[2]))
     }
 }

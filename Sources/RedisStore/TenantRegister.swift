@@ -25,6 +25,9 @@ final class TenantRegister: Sendable {
         }
     }
 
+    /// Of a clock that is believed, ms: some ten thousand years, so that no sum with it overflows.
+    private static let latest: Int64 = 1 << 48
+
     private let client: RedisClient
     private let notes = Mutex<[RedisKey: Note]>([:])
 
@@ -75,13 +78,15 @@ final class TenantRegister: Sendable {
     ) throws(VectorStoreError) -> Note {
         let parts = try RESPReader.array(reply)
         guard parts.count == 2 else { throw RESPReader.unexpected }
-        let seconds = try RESPReader.integer(parts[0])
-        guard (0...(Int64.max / 1000 - 1)).contains(seconds) else { throw RESPReader.unexpected }
-        let serverTime = seconds * 1000 + (try RESPReader.integer(parts[1])) / 1000
+        let (seconds, microseconds) = (try RESPReader.integer(parts[0]), try RESPReader.integer(parts[1]))
+        guard (0...Self.latest / 1000).contains(seconds), (0..<1_000_000).contains(microseconds) else {
+            throw RESPReader.unexpected
+        }
+        let serverTime = seconds * 1000 + microseconds / 1000
         // As if it had been read just now: the fence comes out too early by at most the round trip, never too late.
         let note = Note(registered: registered, serverTime: serverTime, read: ContinuousClock.now)
         self.notes.withLock { notes in
-            if notes.count >= Limits.maximumTenants { notes.removeAll() }
+            if notes.count >= Limits.maximumTenants, let other = notes.keys.first { notes[other] = nil }
             let known = notes[keys.prefix]?.registered
             notes[keys.prefix] = note
             notes[keys.prefix]?.registered = registered ?? known
@@ -91,8 +96,11 @@ final class TenantRegister: Sendable {
 
     /// Corrects what is known of a server's clock.
     func note(serverTime: Int64, of keys: TenantKeys) {
+        guard (0...Self.latest).contains(serverTime) else { return }
         let now = ContinuousClock.now
         self.notes.withLock { notes in
+            // One that was long on its way back says less than what is known.
+            guard let note = notes[keys.prefix], note.serverTime(at: now) < serverTime else { return }
             notes[keys.prefix]?.serverTime = serverTime
             notes[keys.prefix]?.read = now
         }

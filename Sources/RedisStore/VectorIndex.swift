@@ -44,13 +44,16 @@ struct IndexHit: Sendable {
 /// brings Lua for that.
 protocol VectorIndex: Sendable {
     /// Defines `index_put(owner, partition, id, vector, extra, expires, created)`, which must change nothing if it returns
-    /// an error; `index_remove(owner, partition, id)`; and `index_drop(partition)`, called when all entries of a partition
-    /// are about to be removed one by one. Owner: see ``PartitionDescriptor``; ids are 16 bytes. `prefix` and `tag`
+    /// an error; `index_remove(owner, partition, id, is_dropping)`, the last if `index_drop` is soon to follow; and
+    /// `index_drop(partition)`, called when the last entry of a partition was removed. Owner: see ``PartitionDescriptor``; ids are 16 bytes. `prefix` and `tag`
     /// are there, see ``StoreScripts``.
     var lua: String { get }
 
     /// How it evaluates ranges of numbers: the sieves that it gets are made for that.
     var numbers: NumberForm { get }
+
+    /// Whether a search in one shard finds the entries of all.
+    var seesAllShards: Bool { get }
 
     /// The keys that the Lua changes for these entries; of their tenant's slot.
     func keys(of ids: [EntryID], in partition: PartitionKeys, identity: Digest) -> [RedisKey]

@@ -75,7 +75,7 @@ extension RedisStoreSettings {
             }
         return RedisStoreOptions(
             kind: kind, quantization: quantization, searchIndex: self.index == .flat ? .flat : .hnsw,
-            configuration: .init(shards: self.shards, sweepInterval: sweepInterval, timeout: self.timeout))
+            configuration: .init(shards: self.shards, sweepInterval: sweepInterval))
     }
 }
 

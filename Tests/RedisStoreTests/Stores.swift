@@ -36,6 +36,6 @@ func makeVectorSetStore(
 ) -> RedisVectorStore {
     RedisVectorStore(
         client: client, index: VectorSetIndex(client: client, quantization: quantization),
-        configuration: .init(shards: shards, timeout: .seconds(20)), logger: silent,
+        configuration: .init(shards: shards), logger: silent,
         clock: { Timestamp(milliseconds: 0) })
 }

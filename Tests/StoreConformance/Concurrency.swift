@@ -16,7 +16,7 @@ extension StoreConformance {
         Behaviour("of many that store one entry, one is new and the last one stays whole") {
             try await $0.oneEntryStaysWhole()
         },
-        Behaviour("one refused change does not touch the others at the same time") {
+        Behaviour("one refused change does not touch the others at the same time", needsOnePlace: true) {
             try await $0.refusalTouchesNoOther()
         },
     ]

@@ -132,7 +132,8 @@ package final class MemoryVectorStore: VectorStore {
     }
 
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try self.check(embedding, in: partition, decides: true)
         let bytes = entry.quotaBytes(dimensions: embedding.dimensions)

@@ -29,9 +29,13 @@ package protocol VectorStore: Sendable {
     /// - Parameters:
     ///   - embedding: Of the dimension of the partition's embedding identity.
     ///   - quota: Of the partition's tenant.
+    ///   - deadline: Whoever asked knows by then that it failed, and may go by that: a store whose changes can lie
+    ///     somewhere on the way must not do it later.
     /// - Throws: ``VectorStoreError`` with `.overQuota` if the entry alone is larger than the quota.
-    func put(_ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota)
-        async throws(VectorStoreError) -> PutResult
+    func put(
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> PutResult
 
     /// Notes that an entry was served from elsewhere, which makes it more valuable. Never waits; need not be durable.
     func touch(_ id: EntryID, in partition: Partition, at now: Timestamp)
@@ -60,6 +64,16 @@ package protocol VectorStore: Sendable {
 
     /// Memory of vectors and their index, bytes.
     var indexBytes: Int { get }
+}
+
+extension VectorStore {
+    /// Stores an entry, however long it takes.
+    package func put(
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+    ) async throws(VectorStoreError) -> PutResult {
+        try await self.put(
+            entry, embedding: embedding, in: partition, quota: quota, by: .now + Limits.maximumDeadline)
+    }
 }
 
 /// What a tenant may store.

@@ -24,6 +24,9 @@ final class NodeSession {
     private var earliestWaiting = NIODeadline.distantFuture
     /// No further connection beside others is made before it.
     private var noGrowthBefore = NIODeadline.uptimeNanoseconds(0)
+    /// Attempts to connect whose end is not known: one that was given up may still wait for the name of its host.
+    private var attempts = 0
+    private var isAbandoning = false
     private var isClosing = false
     private var closeWaiters: [CheckedContinuation<Void, Never>] = []
     private var timer: (task: Scheduled<Void>, at: NIODeadline)?
@@ -112,9 +115,13 @@ final class NodeSession {
     }
 
     private func abandon() {
-        for connection in self.connections {
+        self.isAbandoning = true
+        self.failWaiting(RedisError(.unreachable, "the server was replaced by another"))
+        // One that is being made has no commands, and finds out by itself where the server is now.
+        for connection in self.connections where !connection.isBeingMade {
             connection.end(RedisError(.connectionLost, "the server was replaced by another"))
         }
+        self.isAbandoning = false
     }
 
     private func failWaiting(_ error: RedisError) {
@@ -146,9 +153,10 @@ final class NodeSession {
         let connection = RedisConnection(
             self, self.configuration, handshakeDeadline: now + self.connectTimeout, now: now)
         self.connections.append(connection)
+        self.attempts += 1
         let security = self.configuration.security
         let host = self.address.host
-        ClientBootstrap(group: self.eventLoop)
+        let bootstrap = ClientBootstrap(group: self.eventLoop)
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
@@ -156,22 +164,37 @@ final class NodeSession {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try security?(channel, host) }
             }
-            .connect(host: host, port: self.address.port)
-            .assumeIsolated()
-            .whenComplete { result in
-                switch result {
-                case .success(let channel):
-                    // Added only now: with several addresses there are several channels until one is connected.
-                    do {
-                        try channel.pipeline.syncOperations.addHandler(connection)
-                    } catch {
-                        channel.close(promise: nil)
-                        connection.end(RedisError(.unreachable, "closed at once"))
-                    }
-                case .failure(let error):
+        // All names of the process are looked up one after the other, which an IP address need not wait for.
+        let connected =
+            if let ipAddress = try? SocketAddress(ipAddress: host, port: self.address.port) {
+                bootstrap.connect(to: ipAddress)
+            } else {
+                bootstrap.connect(host: host, port: self.address.port)
+            }
+        connected.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel):
+                // Added only now: with several addresses there are several channels until one is connected.
+                do {
+                    try channel.pipeline.syncOperations.addHandler(connection)
+                } catch {
+                    channel.close(promise: nil)
+                    connection.end(RedisError(.unreachable, "closed at once"))
+                }
+                self.attemptEnded()
+            case .failure(let error):
+                // In a moment: it may have failed at once, in the middle of what asked for the connection.
+                self.eventLoop.assumeIsolated().execute {
                     connection.end(RedisError(.unreachable, connectFailureReason(error)))
+                    self.attemptEnded()
                 }
             }
+        }
+    }
+
+    private func attemptEnded() {
+        self.attempts -= 1
+        self.setTimer()
     }
 
     func connectionReady(_ connection: RedisConnection) {
@@ -186,6 +209,7 @@ final class NodeSession {
         let now = NIODeadline.now()
         self.connections.removeAll { $0 === connection }
         if self.isClosing { return self.finishClosing() }
+        if self.isAbandoning { return self.setTimer() }
         if let readySince = end.readySince {
             // While the server is being tried again only those attempts count.
             if self.breaker.isOpen { return self.setTimer() }
@@ -195,7 +219,7 @@ final class NodeSession {
             } else if self.connections.isEmpty, !self.waiting.isEmpty || now - readySince >= RedisLimits.stableTime {
                 self.connect(at: now)
             }
-        } else if self.connections.contains(where: { $0.isReady }) {
+        } else if !self.breaker.isOpen, self.connections.contains(where: { $0.isReady }) {
             self.noGrowthBefore = now + RedisLimits.growthPause
         } else {
             self.serverFailed(end.error, at: now)
@@ -212,6 +236,10 @@ final class NodeSession {
         let hasOpened = self.breaker.failed(error, at: now, jitter: .random(in: 0...1))
         self.failWaiting(error)
         guard hasOpened else { return }
+        // Nothing was heard of these either, and who comes next must not be the one to find out.
+        for connection in self.connections where connection.isReady && connection.commandsInFlight == 0 {
+            connection.end(error)
+        }
         self.status.isAvailable.store(false, ordering: .relaxed)
         self.logger.info(
             "Redis server is unreachable",
@@ -225,7 +253,7 @@ final class NodeSession {
 
     /// One timer for everything: the first deadline of all commands, of the connections and of the breaker.
     private func setTimer() {
-        var next = self.breaker.nextProbe ?? .distantFuture
+        var next = self.nextProbe ?? .distantFuture
         for connection in self.connections { next = min(next, connection.nextDeadline ?? .distantFuture) }
         if !self.waiting.isEmpty { next = min(next, self.earliestWaiting) }
         guard next < .distantFuture, !self.isClosing || !self.connections.isEmpty else { return }
@@ -241,11 +269,14 @@ final class NodeSession {
         self.timer = (task, next)
     }
 
+    /// Not before the last attempt is over, or attempts would pile up behind a name that takes long to look up.
+    private var nextProbe: NIODeadline? { self.attempts == 0 ? self.breaker.nextProbe : nil }
+
     private func timerFired() {
         let now = NIODeadline.now()
         for connection in self.connections { connection.timerFired(at: now) }
         self.failLate(at: now)
-        if !self.isClosing, self.breaker.takeProbe(at: now) { self.connect(at: now) }
+        if !self.isClosing, self.nextProbe != nil, self.breaker.takeProbe(at: now) { self.connect(at: now) }
         self.sendWaitingCommands(at: now)
     }
 
@@ -262,13 +293,4 @@ final class NodeSession {
 
     private static let closed = RedisError(.closed, "the client was closed")
     private static let tooLate = RedisError(.unreachable, "there was no connection in time")
-}
-
-extension TimeAmount {
-    /// Bounded to a day, so that no sum with a deadline overflows.
-    init(bounded duration: Duration) {
-        let bounded = min(max(.zero, duration), .seconds(86_400))
-        let (seconds, attoseconds) = bounded.components
-        self = .nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-    }
 }

@@ -41,8 +41,6 @@ extension RedisConnection {
         /// No command in flight becomes overdue before it; it may be earlier than the first that does.
         private var earliestDeadline = NIODeadline.distantFuture
         private(set) var lastHeard: NIODeadline
-        /// When a command was written that is overdue and since which nothing at all was heard.
-        private var silentSince: NIODeadline?
 
         init(_ configuration: RedisNodeConfiguration, handshakeDeadline: NIODeadline, now: NIODeadline) {
             self.handshake = RedisHandshake(configuration)
@@ -69,8 +67,15 @@ extension RedisConnection {
             case .closed: return nil
             case .ready, .draining:
                 if self.commands.isEmpty { return self.lastHeard + RedisLimits.idleTime }
-                return min(self.earliestDeadline, self.silentSince.map { $0 + RedisLimits.silence } ?? .distantFuture)
+                return min(self.earliestDeadline, self.silenceDeadline)
             }
+        }
+
+        /// When the server is dead if nothing is heard until then, as the reply that comes next is overdue. A command
+        /// behind one that may take long says nothing.
+        private var silenceDeadline: NIODeadline {
+            guard let first = self.commands.first, first.isOverdue else { return .distantFuture }
+            return max(self.lastHeard, first.written) + RedisLimits.silence
         }
 
         /// - Returns: The first command of the handshake; `nil` if the connection is not wanted any more.
@@ -92,10 +97,7 @@ extension RedisConnection {
         }
 
         /// Bytes have come, whatever they say.
-        mutating func heard(at now: NIODeadline) {
-            self.lastHeard = now
-            self.silentSince = nil
-        }
+        mutating func heard(at now: NIODeadline) { self.lastHeard = now }
 
         enum ReceiveAction {
             case send(RedisCommand)
@@ -163,7 +165,7 @@ extension RedisConnection {
                     return now >= self.lastHeard + RedisLimits.idleTime ? .ping : .expire([], thenClose: false)
                 }
                 let expired = self.expire(at: now)
-                if let silentSince, now >= silentSince + RedisLimits.silence { return .lost(expired) }
+                if now >= self.silenceDeadline { return .lost(expired) }
                 return .expire(expired, thenClose: self.isFinished)
             }
         }
@@ -206,8 +208,6 @@ extension RedisConnection {
                     continue
                 }
                 self.commands[index].isOverdue = true
-                let written = self.commands[index].written
-                if self.lastHeard <= written { self.silentSince = min(self.silentSince ?? written, written) }
                 if let context = self.abandon(at: index) { expired.append(context) }
             }
             return expired

@@ -43,6 +43,7 @@ final class RedisConnection: ChannelInboundHandler {
     // MARK: For the session
 
     var isReady: Bool { self.machine.isReady }
+    var isBeingMade: Bool { self.readySince == nil }
     var commandsInFlight: Int { self.machine.commandsInFlight }
     var lastHeard: NIODeadline { self.machine.lastHeard }
     var nextDeadline: NIODeadline? { self.machine.nextDeadline }
@@ -55,9 +56,11 @@ final class RedisConnection: ChannelInboundHandler {
 
     /// Adds a command to what ``flush()`` writes. ``hasRoom(forBytes:)`` must be true.
     func send(_ command: PendingCommand, at now: NIODeadline) {
-        if command.isAsking { self.sendOwn(Self.asking, deadline: command.deadline, at: now) }
+        // Both have their places before anything is written, as writing may end the connection.
+        if command.isAsking { self.start(Self.asking, deadline: command.deadline, at: now) }
         self.machine.start(
             id: command.id, context: command, bytes: command.bytes, deadline: command.deadline, at: now)
+        if command.isAsking { self.write(Self.asking) }
         self.write(command.command)
     }
 
@@ -71,7 +74,7 @@ final class RedisConnection: ChannelInboundHandler {
     /// - Returns: Whether the command was sent on this connection.
     func cancel(_ id: UInt64) -> Bool {
         guard let (command, thenClose) = self.machine.cancel(id) else { return false }
-        command.fail(RedisError(.cancelled, "the task that waits was cancelled"))
+        command.fail(RedisError(.cancelled, "the task that waits was cancelled", mayHaveBeenExecuted: true))
         if thenClose { self.finish() }
         return true
     }
@@ -82,7 +85,8 @@ final class RedisConnection: ChannelInboundHandler {
             self.expire(commands)
             if thenClose { self.finish() }
         case .ping:
-            self.sendOwn(Self.ping, deadline: now + RedisLimits.silence, at: now)
+            self.start(Self.ping, deadline: now + RedisLimits.silence, at: now)
+            self.write(Self.ping)
             self.flush()
         case .giveUp(let wasConnected):
             let reason = wasConnected ? "it accepted but did not greet in time" : "no answer in time"
@@ -120,11 +124,10 @@ final class RedisConnection: ChannelInboundHandler {
     private static let asking = RedisCommand("ASKING", isRepeatable: true)
     private static let ping = RedisCommand("PING", isRepeatable: true)
 
-    /// Sends what nobody waits for.
-    private func sendOwn(_ command: RedisCommand, deadline: NIODeadline, at now: NIODeadline) {
+    /// Takes a place for what nobody waits for.
+    private func start(_ command: RedisCommand, deadline: NIODeadline, at now: NIODeadline) {
         self.machine.start(
             id: Self.ownID, context: nil, bytes: command.body.readableBytes, deadline: deadline, at: now)
-        self.write(command)
     }
 
     private func write(_ command: RedisCommand) {

@@ -57,8 +57,8 @@ struct RedisHandshake: Sendable {
         case (.name, _):
             // For people only, and the user may lack the permission.
             return self.advance()
-        case (.ping, _):
-            // An answer is an answer: the user may lack the permission.
+        case (.ping, "NOPERM"), (.ping, "MISCONF"), (.ping, "BUSY"):
+            // The user may lack the permission, and reads go on at a server that cannot save or runs a long script.
             return .ready
         default:
             return .fail(self.refusal(error))
@@ -118,4 +118,11 @@ struct RedisHandshake: Sendable {
         }
         return RedisError(.refused, message, reply: error)
     }
+}
+
+extension RedisHandshake: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Without user name and password.
+    var description: String { "handshake, \(self.step)" }
+    var debugDescription: String { self.description }
+    var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
 }

@@ -184,7 +184,7 @@ package struct RESPParser: Sendable {
         guard isEnded else { throw Self.violation("a line does not end as it must") }
         self.searched = 0
         self.elements += 1
-        guard self.elements <= RedisLimits.maximumReplyElements else {
+        guard self.elements <= RedisLimits.maximumElements else {
             throw Self.violation("it has too many elements")
         }
         try self.count(bytes: count)

@@ -29,7 +29,8 @@ package struct RESPServerError: Error, Sendable, Equatable, CustomStringConverti
         self.text = text
         let first = text.prefix { $0 != " " }
         self.prefix =
-            first.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == 95 }
+            first.utf8.count <= RedisLimits.maximumPrefixBytes
+                && first.utf8.allSatisfy { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) || $0 == 95 }
             ? String(first) : ""
     }
 

@@ -25,8 +25,9 @@ extension RedisAddress {
     ///   - asked: Who named it.
     /// - Returns: `nil` for what can be no address; `?` is how a server says that it does not know.
     init?(announced host: String, port: Int64, by asked: Self) {
+        let isIPv6 = host.contains(":")
         guard (1...65_535).contains(port), host.utf8.count <= RedisLimits.maximumHostBytes, host != "?",
-            host.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+            host.utf8.allSatisfy({ isIPv6 ? $0.isOfIPv6 : $0.isOfHostName })
         else { return nil }
         self.init(host: host.isEmpty ? asked.host : host, port: Int(port))
     }

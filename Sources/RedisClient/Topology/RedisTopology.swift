@@ -13,12 +13,33 @@ final class RedisTopology: Sendable {
     final class Server: Sendable {
         let node: RedisNode
         private let trouble = Mutex(Trouble())
+        /// Of refusing some commands, which says nothing of others.
+        private let refusal = Mutex(Trouble())
+        private let noAbandonBefore = Mutex(NIODeadline.uptimeNanoseconds(0))
 
         init(_ node: RedisNode) { self.node = node }
 
-        func failed(at now: NIODeadline) -> TimeAmount { self.trouble.withLock { $0.failed(at: now) } }
+        /// - Returns: The age of the trouble of this kind.
+        func failed(_ failure: RedisError, at now: NIODeadline) -> TimeAmount {
+            if failure.isRefusalOfSome { return self.refusal.withLock { $0.failed(at: now) } }
+            return self.trouble.withLock { $0.failed(at: now) }
+        }
 
-        func succeeded() { self.trouble.withLock { $0.passed() } }
+        /// - Parameter wasRefused: Whether the command had been one of those that the server refused.
+        func succeeded(wasRefused: Bool = false) {
+            self.trouble.withLock { $0.passed() }
+            if wasRefused { self.refusal.withLock { $0.passed() } }
+        }
+
+        /// Has its name looked up anew, now and then.
+        func reconnect(at now: NIODeadline) {
+            let isDue = self.noAbandonBefore.withLock { next in
+                guard now >= next else { return false }
+                next = now + RedisLimits.abandonPause
+                return true
+            }
+            if isDue { self.node.abandon() }
+        }
     }
 
     enum Destination {
@@ -92,7 +113,7 @@ final class RedisTopology: Sendable {
             case .primary(let address):
                 server = state.primaries.first { $0.node.address == address }
             case .redirected(let address, _):
-                server = self.server(at: address, in: &state)
+                server = self.namedServer(at: address, in: &state)
             }
             if let server { return .success(server) }
             if state.primaries.isEmpty { return .failure(state.fault) }
@@ -109,14 +130,20 @@ final class RedisTopology: Sendable {
     /// Notes what a server of a cluster said about another.
     func moved(_ redirection: Redirection) {
         self.state.withLock { state in
-            guard var slots = state.slots.take(), !state.isClosed else { return }
+            guard !state.isClosed, let server = self.namedServer(at: redirection.address, in: &state),
+                var slots = state.slots.take()
+            else { return }
             slots.assign(redirection.slot, to: redirection.address)
-            if slots.primaries.count > state.primaries.count {
-                state.primaries.append(self.server(at: redirection.address, in: &state))
-            }
+            if slots.primaries.count > state.primaries.count { state.primaries.append(server) }
             state.slots = slots
         }
         self.refresh()
+    }
+
+    /// Notes that a server is a replica. If nobody but the URL says who the primary is, its name or address may have
+    /// moved on to another while the connections stay with the old one.
+    func foundReplica(_ server: Server?, at now: NIODeadline) {
+        if case .standalone = self.configuration.deployment { server?.reconnect(at: now) }
     }
 
     /// Has it found out soon who the servers are.
@@ -124,20 +151,21 @@ final class RedisTopology: Sendable {
 
     /// Lets commands that were sent get their replies, and takes no more.
     func close() async {
-        let servers = self.state.withLock { state in
-            state.isClosed = true
-            return Array(state.servers.values)
-        }
+        self.state.withLock { $0.isClosed = true }
         let inquiry = self.inquiry.withLock { $0 }
         inquiry?.cancel()
         await inquiry?.value
+        // Only now is there nobody left who adds one. All are let go of outside of the lock, as their ends take others.
+        let servers = self.state.withLock { state in
+            defer {
+                state.servers = [:]
+                state.primaries = []
+                state.slots = nil
+            }
+            return Array(state.servers.values)
+        }
         await withDiscardingTaskGroup { tasks in
             for server in servers { tasks.addTask { await server.node.close() } }
-        }
-        self.state.withLock { state in
-            state.servers = [:]
-            state.primaries = []
-            state.slots = nil
         }
     }
 
@@ -172,8 +200,10 @@ final class RedisTopology: Sendable {
     @discardableResult
     private func publish(_ primaries: [RedisAddress], _ slots: SlotMap?) -> [Server] {
         let kept = Set(primaries)
-        let (isNew, replaced) = self.state.withLock { state -> (Bool, [Server]) in
-            guard !state.isClosed else { return (false, []) }
+        // All that were known, so that none ends within the lock.
+        let (isNew, replaced, _) = self.state.withLock { state -> (Bool, [Server], [RedisAddress: Server]) in
+            guard !state.isClosed else { return (false, [], [:]) }
+            let known = state.servers
             let before = state.primaries
             // If some were known before, one is missing for some slots: an answer alone does not mend that.
             if before.isEmpty { state.trouble.passed() }
@@ -181,7 +211,8 @@ final class RedisTopology: Sendable {
             state.slots = slots
             state.fault = .unknownServers
             state.servers = state.servers.filter { kept.contains($0.key) }
-            return (before.map(\.node.address) != primaries, before.filter { !kept.contains($0.node.address) })
+            let replaced = before.filter { !kept.contains($0.node.address) }
+            return (before.map(\.node.address) != primaries, replaced, known)
         }
         if isNew, self.inquiry.withLock({ $0 != nil }) {
             self.logger.info("redis primaries found", metadata: ["redis.primaries": "\(primaries)"])
@@ -191,12 +222,13 @@ final class RedisTopology: Sendable {
 
     /// What was known stays in use: that nobody answers who the servers are says nothing of the servers.
     private func note(_ error: RedisError) {
-        let isNew = self.state.withLock { state in
+        let (isNew, _) = self.state.withLock { state in
             defer { state.fault = error }
-            // Those that were only asked.
+            // Those that were only asked are let go of, outside of the lock.
+            let known = state.servers
             let kept = Set(state.primaries.map(\.node.address))
-            state.servers = state.servers.filter { kept.contains($0.key) }
-            return !state.isClosed && state.fault != error
+            state.servers = known.filter { kept.contains($0.key) }
+            return (!state.isClosed && state.fault != error, known)
         }
         guard isNew else { return }
         self.logger.warning(
@@ -233,6 +265,14 @@ extension RedisTopology {
         settings.connectTimeout = self.configuration.connectTimeout
         settings.security = self.configuration.security
         return RedisNode(address: address, configuration: settings, group: self.group, logger: self.logger)
+    }
+
+    /// A server that another one named.
+    ///
+    /// - Returns: `nil` if it is not known, and too many are.
+    private func namedServer(at address: RedisAddress, in state: inout State) -> Server? {
+        guard state.servers[address] != nil || state.servers.count < 2 * RedisLimits.maximumServers else { return nil }
+        return self.server(at: address, in: &state)
     }
 
     private func server(at address: RedisAddress, in state: inout State) -> Server {

@@ -61,12 +61,18 @@ struct Setback: Equatable {
 }
 
 extension RedisError {
+    /// Whether the server refuses some commands for now, such as writes, while it serves others.
+    var isRefusalOfSome: Bool {
+        guard self.code == .refused, let prefix = self.reply?.prefix else { return false }
+        return ["READONLY", "NOREPLICAS", "CLUSTERDOWN"].contains(prefix)
+    }
+
     /// The same, of a server's refusal with words that say what to do.
     ///
     /// Never the server's own: they may quote a caller's data.
     var explained: Self {
         guard self.code == .refused, let reply = self.reply, let advice = Self.advice(reply) else { return self }
-        return Self(.refused, advice, reply: reply)
+        return Self(.refused, advice, reply: reply, mayHaveBeenExecuted: self.mayHaveBeenExecuted)
     }
 
     private static func advice(_ reply: RESPServerError) -> String? {

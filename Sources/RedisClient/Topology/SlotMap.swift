@@ -21,12 +21,15 @@ struct SlotMap: Sendable, Equatable {
         guard case .array(let ranges) = reply, ranges.count <= RedisSlot.count else { throw Self.malformed }
         var places: [RedisAddress: UInt16] = [:]
         var replicas: Set<RedisAddress> = []
+        var length: Int64 = 0
         for range in ranges {
             guard case .array(let fields) = range, fields.count >= 3,
                 fields.count <= 2 + RedisLimits.maximumServersOfSlot,
                 case .integer(let first) = fields[0], case .integer(let last) = fields[1],
                 0 <= first, first <= last, last < RedisSlot.count
             else { throw Self.malformed }
+            length += last - first + 1
+            guard length <= RedisSlot.count else { throw Self.malformed }
             guard let primary = try Self.address(fields[2], asked) else { continue }
             if places[primary] == nil {
                 guard self.primaries.count < RedisLimits.maximumServers else { throw Self.malformed }
@@ -68,7 +71,7 @@ struct SlotMap: Sendable, Equatable {
 
     /// Host, port, id and, from Redis 7 on, more names by which it could be called.
     ///
-    /// - Returns: `nil` if the server does not know under which name others reach it.
+    /// - Returns: `nil` if the server does not know under which name others reach it, or on which port.
     private static func address(_ field: RESPValue, _ asked: RedisAddress) throws(RedisError) -> RedisAddress? {
         guard case .array(let parts) = field, parts.count >= 2, case .integer(let port) = parts[1] else {
             throw self.malformed
@@ -79,7 +82,7 @@ struct SlotMap: Sendable, Equatable {
         case .bytes(let text): host = String(buffer: text)
         default: throw self.malformed
         }
-        if host == "?" { return nil }
+        if host == "?" || port == 0 { return nil }
         guard let address = RedisAddress(announced: host, port: port, by: asked) else { throw self.malformed }
         return address
     }

@@ -13,41 +13,47 @@ struct StoreScripts: Sendable {
     let remove: RedisScript
     let touch: RedisScript
     let measure: RedisScript
+    let heads: RedisScript
 
     /// - Parameter index: ``VectorIndex/lua``.
     init(index: String) {
+        let prelude = Self.beginning + index + Self.accounting
         // Refused by the server as a whole, before it begins, where the memory is full.
-        self.put = RedisScript("#!lua\n" + Self.prelude + index + Self.eviction + Self.putting, isRepeatable: true)
+        self.put = RedisScript("#!lua\n" + prelude + Self.eviction + Self.putting, isRepeatable: true)
         // Removals must work just there.
-        self.remove = RedisScript(
-            "#!lua flags=allow-oom\n" + Self.prelude + index + Self.removing, isRepeatable: true)
-        self.touch = RedisScript("#!lua flags=allow-oom\n" + Self.prelude + Self.touching, isRepeatable: true)
-        self.measure = RedisScript("#!lua flags=no-writes\n" + Self.prelude + Self.measuring, isRepeatable: true)
+        self.remove = RedisScript("#!lua flags=allow-oom\n" + prelude + Self.removing, isRepeatable: true)
+        self.touch = RedisScript("#!lua flags=allow-oom\n" + prelude + Self.touching, isRepeatable: true)
+        self.measure = RedisScript("#!lua flags=no-writes\n" + prelude + Self.measuring, isRepeatable: true)
+        self.heads = RedisScript("#!lua flags=no-writes\n" + prelude + Self.reading, isRepeatable: true)
     }
 
-    private static let prelude = """
+    private static let beginning = """
         local entries = KEYS[1]
         local prefix = string.sub(entries, 1, -2)
         local tag = string.match(prefix, '{.-}')
         local partitions, directory, account = prefix .. 'm', prefix .. 'p', prefix .. 'a'
-        local names, due, versions = prefix .. 'c', prefix .. 'd', prefix .. 'e'
+        local names, due, versions, tokens = prefix .. 'c', prefix .. 'd', prefix .. 'e', prefix .. 't'
 
         local function text(number) return string.format('%.0f', number) end
         local function milliseconds()
             local time = redis.call('TIME')
             return time[1] * 1000 + math.floor(time[2] / 1000)
         end
+        local function is_late(fence) return fence ~= '0' and milliseconds() > tonumber(fence) end
         -- Why a change must not begin; nil if it may.
-        local function refusal(fence)
+        local function refusal()
             -- While a cluster moves the slot away, a key that is not there cannot even be asked for. One that a script
             -- removes is not there any more: it would end in the middle. There is no such key.
             if type(redis.pcall('EXISTS', prefix .. '-')) == 'table' then
                 return redis.error_reply('TRYAGAIN the slot is being moved')
             end
-            -- Its caller has been told that it failed, and may have made other changes since, which it would undo.
-            if fence ~= '0' and milliseconds() > tonumber(fence) then
-                return redis.error_reply('LATE the time is over')
-            end
+        end
+        -- Its caller has been told that it failed, and may have made other changes since, which it would undo.
+        local function lateness() return redis.error_reply('LATE the time is over') end
+        -- A blob, or nil for what cannot be one.
+        local function blob_of(id)
+            local blob = redis.call('HGET', entries, id)
+            if blob and #blob >= 65 then return blob end
         end
         local function token_of(blob) return string.sub(blob, 2, 9) end
         local function partition_of(blob) return string.sub(blob, 10, 41) end
@@ -56,22 +62,29 @@ struct StoreScripts: Sendable {
             return string.sub(redis.call('HGET', partitions, partition) or '', 1, 64)
         end
 
+
+        """
+
+    private static let accounting = """
         local function count(owner, number, bytes, response)
             redis.call('HINCRBY', account, 'n', number)
             redis.call('HINCRBY', account, 'b', bytes)
+            if owner == '' then return end
             local left = redis.call('HINCRBY', account, owner .. 'n', number)
             redis.call('HINCRBY', account, owner .. 'r', response)
             if left <= 0 then redis.call('HDEL', account, owner .. 'n', owner .. 'r') end
         end
 
-        -- Takes an entry out of everything but the index.
+        -- Takes an entry out of everything but the index. Without a blob it was lost, or was never one.
         local function unlist(owner, partition, id, blob)
             redis.call('HDEL', entries, id)
-            redis.call('ZREM', prefix .. 'x:' .. partition, id)
             redis.call('ZREM', prefix .. 'i:' .. partition, id)
             redis.call('ZREM', prefix .. 'u:' .. partition, id)
-            local quota, response = struct.unpack('>I4I4', blob, 58)
-            count(owner, -1, -quota, -response)
+            if redis.call('ZREM', prefix .. 'x:' .. partition, id) == 1 then
+                local quota, response = 0, 0
+                if blob then quota, response = struct.unpack('>I4I4', blob, 58) end
+                count(owner, -1, -quota, -response)
+            end
             if redis.call('EXISTS', prefix .. 'x:' .. partition) == 0 then
                 redis.call('HDEL', partitions, partition)
                 redis.call('ZREM', due, partition)
@@ -96,17 +109,9 @@ struct StoreScripts: Sendable {
 
         """
 
-    /// Makes room for a put. Of more than 64 partitions, 64 are looked at, drawn at random. Their keys are not declared: those
-    /// of a partition that a cluster has moved away, or not all of them, are passed over.
+    /// Makes room for a put. Of more than 64 partitions, 64 are looked at, drawn at random. Their keys are not declared: that the
+    /// slot is not being moved was found out before.
     private static let eviction = """
-        local function is_here(partition)
-            for _, kind in ipairs({'x:', 'i:', 'u:', 'v:', 'q:'}) do
-                local found = redis.pcall('EXISTS', prefix .. kind .. partition)
-                if type(found) == 'table' then return false end
-            end
-            return true
-        end
-
         local function use_of(partition, id)
             return tonumber(redis.call('ZSCORE', prefix .. 'u:' .. partition, id)) or 0
         end
@@ -117,9 +122,8 @@ struct StoreScripts: Sendable {
             else looked = redis.call('HRANDFIELD', partitions, 64) end
             local best, home, used, is_expired
             for _, partition in ipairs(looked) do
-              local expiries, uses = prefix .. 'x:' .. partition, prefix .. 'u:' .. partition
-              if is_here(partition) then
-                local dead = redis.call('ZRANGEBYSCORE', expiries, '-inf', now, 'LIMIT', 0, 64)
+                local expiries, uses = prefix .. 'x:' .. partition, prefix .. 'u:' .. partition
+                local dead = redis.call('ZRANGEBYSCORE', expiries, '-inf', now, 'LIMIT', 0, 1)
                 local found = dead
                 if #dead == 0 and not is_expired then found = redis.call('ZRANGE', uses, 0, 0) end
                 for _, id in ipairs(found) do
@@ -128,7 +132,6 @@ struct StoreScripts: Sendable {
                         best, home, used, is_expired = id, partition, use, #dead > 0
                     end
                 end
-              end
             end
             return best, home
         end
@@ -144,10 +147,8 @@ struct StoreScripts: Sendable {
                 local id, partition = least_valuable(now)
                 if not id then break end
                 local owner = owner_of(partition)
-                local blob = redis.call('HGET', entries, id)
-                if not blob then return evicted end
                 index_remove(owner, partition, id)
-                unlist(owner, partition, id, blob)
+                unlist(owner, partition, id, blob_of(id))
                 evicted[#evicted + 1] = string.sub(owner, 1, 32)
                 evicted[#evicted + 1] = id
             end
@@ -162,14 +163,18 @@ struct StoreScripts: Sendable {
     /// Returns whether a live entry was replaced, the server's time, and cache keys and ids of what was evicted in turn.
     private static let putting = """
         local now, partition, id, blob = tonumber(ARGV[1]), ARGV[3], ARGV[4], ARGV[5]
-        local refused = refusal(ARGV[2])
+        local refused = refusal()
         if refused then return refused end
-        local owner = string.sub(ARGV[8], 1, 64)
+        local owner, token = string.sub(ARGV[8], 1, 64), string.sub(blob, 1, 8)
         local expires, created, quota, response = struct.unpack('>i8i8I4I4', blob, 41)
-        local old = redis.call('HGET', entries, id)
-        if old and token_of(old) == string.sub(blob, 1, 8) then
-            return {tonumber(string.sub(old, 1, 1)), text(milliseconds()), {}}
+        local old = blob_of(id)
+        -- It was done, and what it stored may be gone again by now.
+        local done = redis.call('ZSCORE', tokens, token)
+        if done then
+            local replaced = old and token_of(old) == token and tonumber(string.sub(old, 1, 1)) or 0
+            return {replaced, text(milliseconds()), {}}
         end
+        if is_late(ARGV[2]) then return lateness() end
         -- First what can fail.
         local added = index_put(owner, partition, id, ARGV[6], ARGV[7], text(expires), text(created))
         if type(added) == 'table' and added.err then return added end
@@ -191,79 +196,11 @@ struct StoreScripts: Sendable {
             redis.call('HSET', names, string.sub(owner, 1, 32), ARGV[9])
         end
         redis.call('ZADD', due, 'LT', text(expires), partition)
+        -- Until it cannot come again.
+        redis.call('ZREMRANGEBYSCORE', tokens, '-inf', text(milliseconds()))
+        if ARGV[2] ~= '0' then redis.call('ZADD', tokens, ARGV[2], token) end
         count(owner, 1, quota, response)
         advance('')
         return {tonumber(replaces), text(milliseconds()), evicted}
-        """
-
-    /// Removes entries of one partition. ARGV: 1 now, 2 "all", "expired" (those that have), "partition" (its other entries are
-    /// about to be removed too) or "dry" (none), 3 which epoch advances ('': none), 4 the cache they must be of (''),
-    /// 5 the partition, 6 most ids to return, 7 fence (as of a put), then ids and tokens in turn; a token of '' takes any.
-    ///
-    /// Returns how many live ones were (or would be) removed, some of their ids, and those whose token is another.
-    private static let removing = """
-        local refused = refusal(ARGV[7])
-        if refused then return refused end
-        local now, mode, partition = tonumber(ARGV[1]), ARGV[2], ARGV[5]
-        local owner = owner_of(partition)
-        local expiries = prefix .. 'x:' .. partition
-        local number, sample, changed = 0, {}, {}
-        local is_meant = ARGV[4] == '' or string.sub(owner, 1, 32) == ARGV[4]
-        if mode == 'partition' and is_meant then index_drop(partition) end
-        for position = 8, is_meant and #ARGV or 0, 2 do
-            local id, token = ARGV[position], ARGV[position + 1]
-            local blob = redis.call('HGET', entries, id)
-            if not blob then
-                -- Its hash was lost: what is left of it goes.
-                if mode ~= 'dry' then
-                    index_remove(owner, partition, id)
-                    for _, kind in ipairs({'x:', 'i:', 'u:'}) do redis.call('ZREM', prefix .. kind .. partition, id) end
-                end
-            elseif partition_of(blob) == partition and (mode ~= 'expired' or expiry_of(blob) <= now) then
-                if token ~= '' and token ~= token_of(blob) then
-                    changed[#changed + 1] = id
-                else
-                    if expiry_of(blob) > now then
-                        number = number + 1
-                        if #sample < tonumber(ARGV[6]) then sample[#sample + 1] = id end
-                    end
-                    if mode ~= 'dry' then
-                        index_remove(owner, partition, id)
-                        unlist(owner, partition, id, blob)
-                    end
-                end
-            end
-        end
-        if mode == 'expired' then
-            local first = redis.call('ZRANGE', expiries, 0, 0, 'WITHSCORES')
-            if #first == 0 then redis.call('ZREM', due, partition)
-            else redis.call('ZADD', due, first[2], partition) end
-        end
-        if mode ~= 'dry' and ARGV[3] ~= '' then advance(ARGV[3]) end
-        return {number, sample, changed}
-        """
-
-    /// Notes that entries of a partition were used, if they are still there. ARGV: the partition, then ids and times in
-    /// turn.
-    private static let touching = """
-        for position = 2, #ARGV, 2 do
-            redis.call('ZADD', prefix .. 'u:' .. ARGV[1], 'XX', 'GT', use_at(tonumber(ARGV[position + 1])), ARGV[position])
-        end
-        """
-
-    /// Adds up what has expired in a partition. ARGV: 1 the partition, 2 now, 3 how many to pass over, 4 most to look at.
-    /// Returns how many it looked at, and of those that are there the number, the bytes for the quota and the bytes of responses.
-    private static let measuring = """
-        local ids = redis.call(
-            'ZRANGEBYSCORE', prefix .. 'x:' .. ARGV[1], '-inf', ARGV[2], 'LIMIT', ARGV[3], ARGV[4])
-        local number, quotas, responses = 0, 0, 0
-        for _, id in ipairs(ids) do
-            local blob = redis.call('HGET', entries, id)
-            if blob then
-                local quota, response = struct.unpack('>I4I4', blob, 58)
-                number, quotas, responses = number + 1, quotas + quota, responses + response
-            end
-        end
-        return {#ids, number, quotas, responses}
         """
 }

@@ -13,6 +13,7 @@ import Synchronization
 /// it (``entries(passing:in:identity:)``).
 final class SearchIndex: VectorIndex {
     let numbers = NumberForm.prefixes
+    let seesAllShards = true
     private let client: RedisClient
     private let type: SearchIndexType
     private let logger: Logger

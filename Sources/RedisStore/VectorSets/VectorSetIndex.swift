@@ -29,6 +29,7 @@ struct VectorSetIndex: VectorIndex {
     let client: RedisClient
     let quantization: VectorQuantization
     let numbers = NumberForm.fields
+    let seesAllShards = false
 
     /// One that is put again takes the place of the old one, vector and attributes.
     var lua: String {
@@ -42,7 +43,8 @@ struct VectorSetIndex: VectorIndex {
             end
             return added
         end
-        local function index_remove(owner, partition, id)
+        local function index_remove(owner, partition, id, is_dropping)
+            if is_dropping then return end
             redis.call('VREM', prefix .. 'v:' .. partition, id)
             \(self.quantization == .bin ? "redis.call('HDEL', prefix .. 'q:' .. partition, id)" : "")
         end
@@ -78,7 +80,7 @@ struct VectorSetIndex: VectorIndex {
         var count = max(Limits.redisNeighbours, 4 * search.count)
         if search.effort == .exhaustive {
             let card = RedisCommand("VCARD", on: partition.vectors, isRepeatable: true)
-            count = max(count, Int(clamping: try RESPReader.integer(try await self.client.reply(to: card))))
+            count = max(count, try RESPReader.count(try await self.client.reply(to: card)))
         }
         let rough = try await self.neighbours(search, count, in: partition)
         return Array(try await self.compared(rough, with: search.embedding, in: partition).prefix(search.count))
@@ -141,16 +143,14 @@ struct VectorSetIndex: VectorIndex {
         while true {
             let sizes = await self.client.replies(
                 to: ["VCARD", "VDIM"].map { RedisCommand($0, on: key, isRepeatable: true) })
-            // Without the key one is 0 and the other an error.
-            guard case .success(.integer(let card)) = sizes[0], card > 0 else {
-                if case .failure(let error) = sizes[0] { throw error }
-                return []
-            }
-            let dimensions = Int(clamping: try RESPReader.integer(try sizes[1].get()))
+            let card = try RESPReader.count(try sizes[0].get())
+            // Without the key one is 0 and the other an error; it may have gone in between.
+            guard card > 0, case .success(let value) = sizes[1] else { return [] }
+            let dimensions = try RESPReader.count(value)
             guard (1...Limits.maximumDimensions).contains(dimensions) else { throw RESPReader.unexpected }
             // Any vector will do: all that pass are wanted.
             let any = Embedding(unitLength: [1] + [Float](repeating: 0, count: dimensions - 1))
-            let count = Int(clamping: card) + room
+            let count = card + room
             let hits = try await self.neighbours(
                 IndexSearch(
                     embedding: any, count: count, effort: .exhaustive,

@@ -187,6 +187,88 @@ import Testing
         await server.stop()
     }
 
+    @Test func `reads that succeed do not make a refusal of writes look new`() async throws {
+        let server = try await ScriptedRedisServer.start { _, arguments in
+            switch arguments.first.map({ String(decoding: $0, as: UTF8.self) }) {
+            case "SET": .error("NOREPLICAS Not enough good replicas")
+            case "GET": .bulk("v")
+            default: nil
+            }
+        }
+        try await withClient("redis://\(server.address)", timeout: .seconds(600), patience: .milliseconds(100)) {
+            client throws in
+            #expect(await client.failure(command("SET", "k", "v"))?.reply?.prefix == "NOREPLICAS")
+            let waited = server.commands(named: "SET").count
+            for _ in 0..<3 {
+                #expect(try await client.send(command("GET", "k")).text == "v")
+                #expect(await client.failure(command("SET", "k", "v"))?.reply?.prefix == "NOREPLICAS")
+            }
+            #expect(waited > 1 && server.commands(named: "SET").count == waited + 3)
+        }
+        await server.stop()
+    }
+
+    @Test func `a single server's name is looked up anew when it leads to a replica`() async throws {
+        let server = try await ScriptedRedisServer.start { connection, arguments in
+            guard arguments.first == Array("SET".utf8) else { return nil }
+            return connection == 1 ? .error("READONLY You can't write") : .text("+OK\r\n")
+        }
+        try await withClient("redis://\(server.address)", patience: .seconds(20)) { client throws in
+            #expect(try await client.send(command("SET", "k", "v", isRepeatable: false)).text == "OK")
+        }
+        #expect(server.connectionCount == 2)
+        await server.stop()
+    }
+
+    @Test(arguments: ["WRONGTYPE no", "LATE no"])
+    func `what was perhaps executed stays so, whatever comes of a later attempt`(text: String) async throws {
+        let server = try await ScriptedRedisServer.start("GET", Answers(.close, .error(text), .error(text)))
+        try await withClient("redis://\(server.address)", patience: .seconds(20)) { client throws in
+            let first = await client.failure(command("GET", "k"))
+            #expect(first?.code == .refused && first?.mayHaveBeenExecuted == true)
+            let second = await client.failure(command("GET", "k"))
+            #expect(second?.code == .refused && second?.mayHaveBeenExecuted == false)
+        }
+        await server.stop()
+    }
+
+    @Test func `a script that was perhaps run stays so, though a server does not know it later`() async throws {
+        let digest = Answers(.close, .error("NOSCRIPT No matching script."))
+        let server = try await ScriptedRedisServer.start { _, arguments in
+            switch arguments.first.map({ String(decoding: $0, as: UTF8.self) }) {
+            case "EVALSHA": digest.next()
+            case "EVAL": .error("LATE no")
+            default: nil
+            }
+        }
+        try await withClient("redis://\(server.address)", patience: .seconds(20)) { client throws in
+            for expected in [true, false] {
+                do throws(RedisError) {
+                    _ = try await client.run(RedisScript("x", isRepeatable: true), key: RedisKey("k")) { _ in }
+                    Issue.record("it succeeded")
+                } catch {
+                    #expect(error.reply?.prefix == "LATE")
+                    #expect(error.mayHaveBeenExecuted == expected)
+                }
+            }
+        }
+        await server.stop()
+    }
+
+    @Test func `a command that was perhaps executed, and is cancelled while it waits, says so`() async throws {
+        let server = try await ScriptedRedisServer.start("GET", Answers(.close, .error("TRYAGAIN")))
+        try await withClient("redis://\(server.address)", timeout: .seconds(600)) { client throws in
+            let error = await withTaskGroup { tasks in
+                tasks.addTask { await client.failure(command("GET", "k")) }
+                await server.received("GET", count: 3)
+                tasks.cancelAll()
+                return await tasks.next() ?? nil
+            }
+            #expect(error?.code == .cancelled && error?.mayHaveBeenExecuted == true)
+        }
+        await server.stop()
+    }
+
     @Test func `after closing nothing is sent`() async throws {
         let server = try await ScriptedRedisServer.start("GET", Answers(.bulk("v")))
         try await withClient("redis://\(server.address)") { client throws in

@@ -148,12 +148,27 @@ private final class Driver {
         machine.begin(1, after: .milliseconds(100))
         _ = machine.timerFired(at: start + .milliseconds(100))
         machine.heard(at: start + .milliseconds(500))
-        #expect(machine.timerFired(at: start + .seconds(9)) == "expire ")
+        #expect(machine.nextDeadline == start + .milliseconds(500) + RedisLimits.silence)
+        #expect(machine.timerFired(at: start + .milliseconds(1499)) == "expire ")
+        #expect(machine.timerFired(at: start + .milliseconds(1500)) == "lost ")
         let other = Driver.makeReady()
         other.begin(1, after: .milliseconds(100))
         other.heard(at: start + .milliseconds(50))
-        #expect(other.timerFired(at: start + .seconds(9)) == "expire c1")
-        #expect(other.nextDeadline == .distantFuture)
+        #expect(other.timerFired(at: start + .milliseconds(100)) == "expire c1")
+        #expect(other.nextDeadline == start + .milliseconds(50) + RedisLimits.silence)
+    }
+
+    @Test func `a command behind one that takes long does not tell a dead server`() {
+        let machine = Driver.makeReady()
+        machine.begin(1, after: .seconds(30))
+        machine.begin(2, after: .milliseconds(100))
+        #expect(machine.timerFired(at: start + .milliseconds(100)) == "expire c2")
+        #expect(machine.timerFired(at: start + .seconds(9)) == "expire ")
+        machine.heard(at: start + .seconds(10))
+        #expect(machine.received(1) == "c1 1")
+        // Now it is the next, and has its time from here.
+        #expect(machine.nextDeadline == start + .seconds(10) + RedisLimits.silence)
+        #expect(machine.timerFired(at: start + .seconds(11)) == "lost ")
     }
 
     @Test func `a cancelled command still tells a dead server`() {

@@ -97,6 +97,28 @@ private func conversation(
         #expect(
             conversation(.map([]), error("LOADING Redis is loading"))[2]
                 == "unreachable: the server is loading its data")
-        #expect(conversation(.map([]), error("NOPERM no PING for you"))[2] == "ready")
+    }
+
+    @Test(arguments: ["NOPERM no PING for you", "MISCONF cannot save", "BUSY running a script"])
+    func `a server that works though it refuses a PING is ready`(reply: String) {
+        #expect(conversation(.map([]), error(reply))[2] == "ready")
+    }
+
+    @Test(arguments: ["NOAUTH Authentication required.", "ERR strange", "MASTERDOWN Link with MASTER is down"])
+    func `a server that refuses a PING for another reason refuses the connection`(reply: String) {
+        #expect(conversation(.map([]), error(reply))[2].hasPrefix("refused: "))
+    }
+
+    @Test func `a password is not to be read in what is shown of a handshake or a command`() {
+        var configuration = RedisNodeConfiguration()
+        configuration.username = "some-user"
+        configuration.password = "some-password"
+        let handshake = RedisHandshake(configuration)
+        var dumped = ""
+        dump(handshake, to: &dumped)
+        dump(handshake.begin(), to: &dumped)
+        dumped += "\(handshake) \(handshake.begin()) \(String(reflecting: handshake.begin()))"
+        #expect(dumped.contains("HELLO, 7 arguments"))
+        #expect(!dumped.contains("some-password") && !dumped.contains("some-user"))
     }
 }

@@ -12,17 +12,19 @@ private let wait = Array("WAIT".utf8)
     @Test func `a command whose time is up is answered, and its late reply goes to nobody`() async throws {
         let server = try await ScriptedRedisServer.start { _, arguments in
             switch String(decoding: arguments.last ?? [], as: UTF8.self) {
-            // A sign of life, or else the connection would be given up.
-            case "late": .text(">1\r\n+alive\r\n")
-            case "next": .text("+late\r\n+next\r\n")
+            case "first", "late": .silence
+            case "next": .text("+first\r\n+late\r\n+next\r\n")
             default: nil
             }
         }
         let node = RedisNode(port: server.port, configuration())
-        // Once there is a connection, so that its making takes nothing of the time.
-        #expect(await node.failure("GET", "first")?.code == .refused)
-        #expect(await node.failure("GET", "late", within: .milliseconds(200))?.code == .timedOut)
+        // Behind one that has time, or else the connection would be given up.
+        async let first = node.send("GET", "first")
+        await server.received("GET")
+        #expect(await node.failure("GET", "late", within: .seconds(1))?.code == .timedOut)
         #expect(try await node.send("GET", "next") == bytes("next"))
+        let reply = try await first
+        #expect(reply == bytes("first"))
         #expect(server.connectionCount == 1)
         await node.close()
         await server.stop()
@@ -36,7 +38,8 @@ private let wait = Array("WAIT".utf8)
         let task = Task { await node.failure("WAIT") }
         await server.received("WAIT")
         task.cancel()
-        #expect(await task.value?.code == .cancelled)
+        let cancelled = await task.value
+        #expect(cancelled?.code == .cancelled && cancelled?.mayHaveBeenExecuted == true)
         #expect(try await node.send("NEXT") == bytes("next"))
         // Cancelled before it begins: whether it is sent or not, it is told so.
         let canceller = Task { () -> RedisError? in
@@ -54,14 +57,68 @@ private let wait = Array("WAIT".utf8)
         }
         let log = NodeLog()
         let node = RedisNode(port: server.port, configuration(), log: log)
-        async let long = node.failure("WAIT", "1")
+        #expect(try await node.send("ECHO", "a") == bytes("a"))
+        // Long enough for the other to be sent behind it on a busy machine.
+        async let short = node.failure("WAIT", "1", within: .seconds(3))
         await server.received("WAIT")
-        async let short = node.failure("WAIT", "2", within: .milliseconds(100))
+        async let long = node.failure("WAIT", "2")
         let codes = await [short?.code, long?.code]
         #expect(codes == [.timedOut, .connectionLost])
         #expect(await log.lines.next() == "Redis server is unreachable")
         #expect(await log.lines.next() == "Redis server is reachable again")
         #expect(try await node.send("ECHO", "a") == bytes("a"))
+        await node.close()
+        await server.stop()
+    }
+
+    @Test func `a server is used again after a silence that one of its connections outlived`() async throws {
+        let isSilent = Mutex(false)
+        let server = try await ScriptedRedisServer.start { _, arguments in
+            if isSilent.withLock({ $0 }) || arguments[0] == wait { return .silence }
+            return arguments[0] == Array("PING".utf8) ? .text("+PONG\r\n>1\r\n+greeted\r\n") : echo(arguments)
+        }
+        let (greetings, log) = (Mailbox<[RESPValue]>(), NodeLog())
+        let settings = configuration(connections: 2) {
+            $0.connectTimeout = .seconds(2)
+            $0.onPush = { greetings.append($0) }
+        }
+        let node = RedisNode(port: server.port, settings, log: log)
+        // The first of two connections is busy all the time.
+        async let long = node.failure("WAIT", "1")
+        await server.received("WAIT")
+        async let other = node.failure("WAIT", "2", within: .seconds(1))
+        for _ in 0..<2 { _ = await greetings.next() }
+        #expect(await other?.code == .timedOut)
+        isSilent.withLock { $0 = true }
+        #expect(await node.failure("ECHO", "a", within: .seconds(1))?.code == .timedOut)
+        #expect(await log.lines.next() == "Redis server is unreachable")
+        // One attempt has failed when there is a second.
+        await server.received("HELLO", count: 4)
+        isSilent.withLock { $0 = false }
+        #expect(await log.lines.next() == "Redis server is reachable again")
+        #expect(try await node.send("ECHO", "b") == bytes("b"))
+        await server.closeConnections()
+        #expect(await long?.mayHaveBeenExecuted == true)
+        await node.close()
+        await server.stop()
+    }
+
+    @Test func `who waits for a connection to a server that is given up is told at once`() async throws {
+        let server = try await ScriptedRedisServer.start { _, arguments in
+            arguments[0] == Array("HELLO".utf8) ? .silence : echo(arguments)
+        }
+        let node = RedisNode(port: server.port, configuration())
+        async let first = node.failure("ECHO", "a")
+        await server.received("HELLO")
+        node.abandon()
+        let failure = await first
+        #expect(failure?.code == .unreachable && failure?.mayHaveBeenExecuted == false)
+        #expect(server.connectionCount == 1 && node.isAvailable)
+        // The connection is still being made, and serves who comes next.
+        async let second = node.send("ECHO", "b")
+        try await server.push("%0\r\n")
+        let reply = try await second
+        #expect(reply == bytes("b"))
         await node.close()
         await server.stop()
     }

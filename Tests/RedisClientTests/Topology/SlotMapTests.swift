@@ -47,11 +47,15 @@ import Testing
         #expect(try SlotMap(reply, from: self.asked).primaries == [self.address("seed", 7001)])
     }
 
-    @Test func `a server that does not know its name is left out`() throws {
-        let reply = RESPValue.array([Self.range(0, 1, Self.server("?", 1)), Self.range(2, 3, Self.server("a", 7000))])
+    @Test func `a server that does not know its name or port is left out`() throws {
+        let reply = RESPValue.array([
+            Self.range(0, 1, Self.server("?", 1)), Self.range(2, 3, Self.server("a", 7000), Self.server("b", 0)),
+            Self.range(4, 5, Self.server("b", 0)),
+        ])
         let map = try SlotMap(reply, from: self.asked)
         #expect(map.primaries == [self.address("a")])
-        #expect(map.owner(of: 0) == nil)
+        #expect(map.owner(of: 0) == nil && map.owner(of: 4) == nil)
+        #expect(map.replicas.isEmpty)
     }
 
     @Test func `a redirection changes one slot`() throws {
@@ -79,7 +83,8 @@ import Testing
         .array([.error(RESPServerError(text: "ERR"))]), Self.bytes("x"),
         .array([Self.range(1, 0, Self.server("a", 1))]), .array([Self.range(-1, 0, Self.server("a", 1))]),
         .array([Self.range(0, 16_384, Self.server("a", 1))]), .array([Self.range(0, .max, Self.server("a", 1))]),
-        .array([Self.range(.min, .max, Self.server("a", 1))]), .array([Self.range(0, 1, Self.server("a", 0))]),
+        .array([Self.range(.min, .max, Self.server("a", 1))]), .array([Self.range(0, 1, Self.server("a\"b", 1))]),
+        .array(Array(repeating: Self.range(0, 8192, Self.server("a", 1)), count: 2)),
         .array([Self.range(0, 1, Self.server("a", 65_536))]), .array([Self.range(0, 1, Self.server("a", .min))]),
         .array([Self.range(0, 1, Self.server("a b", 1))]), .array([Self.range(0, 1, Self.server("a\u{0}", 1))]),
         .array([Self.range(0, 1, Self.server(String(repeating: "a", count: 256), 1))]),
@@ -116,7 +121,7 @@ import Testing
     @Test(arguments: [
         "MOVED", "MOVED 1", "MOVED 16384 h:1", "MOVED -1 h:1", "MOVED 1 h", "MOVED 1 h:", "MOVED 1 h:0",
         "MOVED 1 h:65536", "MOVED 1 h:99999999999999999999", "MOVED 1 h:1 x", "MOVED  1 h:1", "MOVED x h:1",
-        "MOVED 1 ?:1", "MOVED 1 \u{7}:1",
+        "MOVED 1 ?:1", "MOVED 1 a/b:1", "MOVED 1 g::1:1", "MOVED 1 \u{7}:1",
     ])
     func `a redirection to nowhere is none`(text: String) { #expect(Redirection(text, from: self.asked) == nil) }
 }
