@@ -169,7 +169,8 @@ package enum Limits {
     /// Neighbours that a first search asks for. What lies behind one below the threshold cannot matter, and few entries
     /// reach it.
     package static let redisNeighbours = 16
-    /// Candidates that a vector set keeps in mind while it searches (`EF`). Measured: see deploy/README.md.
+    /// Candidates that a vector set keeps in mind while it searches (`EF`). At 100,000 entries it misses none
+    /// of 1,705 answers above the threshold (`semcache-bench redis --recall`).
     package static let vectorSetEffort = 200
     /// Likewise, where the first search did not settle it.
     package static let vectorSetThoroughEffort = 500
@@ -191,7 +192,7 @@ package enum Limits {
     package static let maximumSearchTimeout = Duration.seconds(60)
     /// Ids of a partition read by one command, 16 bytes each.
     package static let searchPartitionPage = 10_000
-    /// Time for a search that looks at every entry of a partition: about 0.4 s per million.
+    /// Time for a search that looks at every entry of a partition: 0.1 to 0.3 s at 100,000.
     package static let exhaustiveSearchDeadline = Duration.seconds(30)
     /// Puts that one service has sent to Redis and that are not done: enough to keep it busy. What it has been sent waits
     /// there, a millisecond for each put, and lookups wait behind it.

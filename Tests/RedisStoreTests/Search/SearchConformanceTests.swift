@@ -25,6 +25,13 @@ import Testing
         }
     }
 
+    /// One search sees the entries of all shards: each must come once.
+    @Test func `it does so over three shards`() async throws {
+        try await self.withScriptedSearch(speaksRESP3: true, shards: 3) {
+            try await $0.nearestAsByBruteForce(seed: 4, count: 200, searches: 60)
+        }
+    }
+
     @Test(
         .enabled(if: SearchConformanceTests.realURL != nil, "SEMCACHED_TEST_REDIS_SEARCH_URL names no server"),
         arguments: StoreConformance.all, SearchIndexType.allCases)
@@ -66,31 +73,32 @@ import Testing
 
     private static let realURL = ProcessInfo.processInfo.environment["SEMCACHED_TEST_REDIS_SEARCH_URL"]
 
-    private func store(_ client: RedisClient, _ type: SearchIndexType) async throws -> RedisVectorStore {
-        try await RedisVectorStore.open(
-            client,
-            options: RedisStoreOptions(kind: .search, searchIndex: type, configuration: .init(timeout: .seconds(20))),
-            logger: silent,
-            clock: { Timestamp(milliseconds: 0) })
+    private func store(
+        _ client: RedisClient, _ type: SearchIndexType, shards: Int = 1
+    ) async throws -> RedisVectorStore {
+        let configuration = RedisVectorStore.Configuration(shards: shards, timeout: .seconds(20))
+        return try await RedisVectorStore.open(
+            client, options: RedisStoreOptions(kind: .search, searchIndex: type, configuration: configuration),
+            logger: silent, clock: { Timestamp(milliseconds: 0) })
     }
 
     private func withScriptedSearch(
-        speaksRESP3: Bool, _ body: (StoreConformance) async throws -> Void
+        speaksRESP3: Bool, shards: Int = 1, _ body: (StoreConformance) async throws -> Void
     ) async throws {
         let redis = try await RedisServer.start()
         let search = try await ScriptedSearch.start(before: redis, speaksRESP3: speaksRESP3)
-        try await self.withStore(search.url, .hnsw, body)
+        try await self.withStore(search.url, .hnsw, shards: shards, body)
         await search.stop()
     }
 
     private func withStore(
-        _ url: String, _ type: SearchIndexType, _ body: (StoreConformance) async throws -> Void
+        _ url: String, _ type: SearchIndexType, shards: Int = 1, _ body: (StoreConformance) async throws -> Void
     ) async throws {
         let client = try makeClient(url)
-        let store = try await self.store(client, type)
+        let store = try await self.store(client, type, shards: shards)
         let conformance = StoreConformance(
             name: "search \(UUID().uuidString)", isExact: type == .flat, tolerance: 1e-5, makeStore: { store },
-            reopen: { _ in try await self.store(client, type) },
+            reopen: { _ in try await self.store(client, type, shards: shards) },
             sweep: { store, now in _ = try await (store as? RedisVectorStore)?.sweep(at: now) },
             flush: { store in await (store as? RedisVectorStore)?.flushTouches() })
         do {
