@@ -147,4 +147,15 @@ import Testing
             of: self.cache.tenant, identity: self.identity.key, at: Timestamp(milliseconds: 20))
         #expect(size.entries == 0)
     }
+
+    @Test func `pitfall 31: what another layout holds is shown as orphaned, and goes with the tenant`() async throws {
+        for number in 0..<4 { try await self.put(number) }
+        let other = makeVectorSetStore(self.client, shards: 3)
+        let tenant = self.cache.tenant
+        let size = try await other.sizes(of: tenant, identity: self.identity.key, at: self.now)
+        #expect(size.entries == 4 && size.orphanedEntries == 4 && size.caches.isEmpty)
+        #expect(try await other.remove(.tenant(tenant), dryRun: true, at: self.now).count == 4)
+        #expect(try await other.remove(.tenant(tenant), dryRun: false, at: self.now).count == 4)
+        #expect(try await self.store.sizes(of: tenant, identity: self.identity.key, at: self.now).entries == 0)
+    }
 }
