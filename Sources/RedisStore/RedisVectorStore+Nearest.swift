@@ -119,7 +119,10 @@ private struct NeighbourSearch {
     private mutating func judge(_ ids: [EntryID]) async throws(VectorStoreError) {
         let unread = ids.filter { self.judged[$0] == nil }
         let blobs = try await self.store.blobs(of: unread, in: self.homes.map(\.tenant))
-        for (id, blob) in zip(unread, blobs) { self.judged[id] = try self.verdict(id, blob) }
+        for (id, blob) in zip(unread, blobs) {
+            self.judged[id] = try self.verdict(id, blob)
+            if blob == nil { self.store.strays.note(id, in: self.home(of: id), at: self.now) }
+        }
     }
 
     private func verdict(_ id: EntryID, _ blob: ByteBuffer?) throws(VectorStoreError) -> Verdict {

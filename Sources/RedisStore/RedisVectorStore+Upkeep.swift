@@ -17,6 +17,7 @@ extension RedisVectorStore {
                 break
             }
             await self.flushTouches()
+            await self.removeStrays()
             if ContinuousClock.now >= nextSweep {
                 nextSweep = ContinuousClock.now + self.configuration.sweepInterval
                 await self.sweepInTurn()
@@ -43,6 +44,22 @@ extension RedisVectorStore {
                 // They only make entries look less valuable; lookups and stores say that Redis is not there.
                 let metadata: Logger.Metadata = ["error.code": "\(error.code.rawValue)"]
                 self.logger.debug("uses of entries could not be noted", metadata: metadata)
+                return
+            }
+        }
+    }
+
+    /// Removes from the index what searches found there without an entry: a removal of a whole cache that ended half-way
+    /// leaves some, and each takes a place among the nearest.
+    func removeStrays() async {
+        for (home, uses) in Dictionary(grouping: self.strays.take(), by: \.use.partition) {
+            do throws(VectorStoreError) {
+                let descriptor = try await self.descriptors(of: [home.name], in: home.tenant)[0]
+                let removal = RemovalScript(
+                    mode: .expired, epoch: [], cache: [], home: home, identity: descriptor?.identity)
+                for (use, time) in uses { _ = try await self.run(removal, [(use.id, [])], at: time) }
+            } catch {
+                // The next search that finds them notes them again.
                 return
             }
         }

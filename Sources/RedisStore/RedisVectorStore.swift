@@ -36,6 +36,8 @@ package final class RedisVectorStore: VectorStore {
     let configuration: Configuration
     let directory: TenantRegister
     let touches: TouchBuffer
+    /// Found by an index, but without an entry.
+    let strays: TouchBuffer
     let gate: ChangeGate
     let logger: Logger
     let clock: @Sendable () -> Timestamp
@@ -51,6 +53,7 @@ package final class RedisVectorStore: VectorStore {
         self.configuration = configuration
         self.directory = TenantRegister(client: client)
         self.touches = TouchBuffer()
+        self.strays = TouchBuffer()
         self.gate = ChangeGate(width: Limits.redisPutsAtOnce)
         self.logger = logger
         self.clock = clock

@@ -62,11 +62,19 @@ import Testing
         let removal = RemovalScript(
             mode: .partition, epoch: [], cache: [], home: self.home, identity: self.identity.key)
         _ = try await self.store.run(removal, ids.prefix(3).map { ($0, []) }, at: self.now)
+        // Searches find what is left of those that went, and see to it that it goes.
+        #expect(try await self.send("VCARD", self.home.vectors) == .integer(6))
+        for number in 0..<3 {
+            let query = NearestQuery(embedding: self.vector(number), count: 1, threshold: 0.9)
+            #expect(try await self.store.nearest(query, in: self.partition, at: self.now).matches.isEmpty)
+        }
+        await self.store.removeStrays()
+        #expect(try await self.send("VCARD", self.home.vectors) == .integer(3))
         let near = RemovalSelector.radius(self.vector(3), similarity: 0.99, in: self.partition)
         #expect(try await self.store.remove(near, dryRun: false, at: self.now).sample == [ids[3]])
         let filter = RemovalSelector.filter(try MetadataFilter(#"lang == "de""#), in: self.cache)
         #expect(try await self.store.remove(filter, dryRun: false, at: self.now).count == 2)
-        // With the last entry the vectors of the others went too.
+        // With the last entry everything went.
         #expect(try await self.send("EXISTS", self.home.vectors) == .integer(0))
     }
 

