@@ -32,15 +32,15 @@ extension ScanPosition {
     private static let markBytes = 8
 
     package func cursor(of cache: CacheScope) -> [UInt8] {
-        self.mark(of: cache) + self.partition.bytes + Self.bytes(self.id.high) + Self.bytes(self.id.low)
+        self.mark(of: cache) + self.partition.bytes + self.id.bytes
     }
 
     /// - Returns: `nil` for what is no cursor of the cache.
     package init?(cursor: [UInt8], of cache: CacheScope) {
-        let digest = cursor.dropFirst(Self.markBytes).prefix(32), id = cursor.dropFirst(Self.markBytes + 32)
-        guard cursor.count == Self.markBytes + 48, let partition = Digest(bytes: digest) else { return nil }
-        self.init(
-            partition: partition, id: EntryID(high: Self.number(id.prefix(8)), low: Self.number(id.dropFirst(8))))
+        guard let partition = Digest(bytes: cursor.dropFirst(Self.markBytes).prefix(32)),
+            let id = EntryID(bytes: cursor.dropFirst(Self.markBytes + 32))
+        else { return nil }
+        self.init(partition: partition, id: id)
         guard cursor.starts(with: self.mark(of: cache)) else { return nil }
     }
 
@@ -52,7 +52,4 @@ extension ScanPosition {
         fingerprint.append(self.id.low)
         return Array(fingerprint.finish().bytes.prefix(Self.markBytes))
     }
-
-    private static func bytes(_ number: UInt64) -> [UInt8] { withUnsafeBytes(of: number.bigEndian) { Array($0) } }
-    private static func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 }

@@ -21,6 +21,19 @@ package struct EntryID: Hashable, Sendable {
     package init(_ digest: Digest) {
         self.init(high: digest.words.0, low: digest.words.1)
     }
+
+    /// The 16 bytes.
+    package var bytes: [UInt8] {
+        withUnsafeBytes(of: (self.high.bigEndian, self.low.bigEndian)) { [UInt8]($0) }
+    }
+
+    /// Reads 16 bytes; anything else is `nil`.
+    package init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == 16 else { return nil }
+        self.init(
+            high: bytes.prefix(8).reduce(0) { $0 << 8 | UInt64($1) },
+            low: bytes.dropFirst(8).reduce(0) { $0 << 8 | UInt64($1) })
+    }
 }
 
 extension EntryID: CustomStringConvertible {

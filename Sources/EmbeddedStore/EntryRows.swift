@@ -252,7 +252,7 @@ enum EntryRows {
     static func data(_ digest: Digest) -> Data { Data(digest.bytes) }
 
     private static func data(_ id: EntryID) -> Data {
-        withUnsafeBytes(of: (id.high.bigEndian, id.low.bigEndian)) { Data($0) }
+        Data(id.bytes)
     }
 
     static func id(_ row: Row, _ column: Int) throws -> EntryID {

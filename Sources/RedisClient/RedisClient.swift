@@ -65,14 +65,14 @@ package final class RedisClient: Sendable {
     ///   - key: The first key that the script gets.
     ///   - others: Further keys, of the same slot. While a slot is being moved, a server of a cluster knows by the keys
     ///     that a command names whether it has them all; of those that a script makes up it does not.
-    ///   - time: For all attempts together; the script's own if `nil`.
+    ///   - time: For all attempts together; the client's own if `nil`.
     ///   - append: Appends the arguments; called once more if the server does not know the script.
     /// - Throws: ``RedisError``. With `.refused`, what the script wrote before it failed stays.
     package func run(
         _ script: RedisScript, key: RedisKey, others: [RedisKey] = [], within time: Duration? = nil,
         append: (inout RedisCommand) -> Void
     ) async throws(RedisError) -> RESPValue {
-        let deadline = self.deadline(time ?? script.timeout)
+        let deadline = self.deadline(time)
         var command = Self.command("EVALSHA", script, script.sha1, key, others)
         append(&command)
         let error: RedisError

@@ -9,13 +9,10 @@ package struct RedisScript: Sendable {
     package let sha1: String
     /// Whether to run it again is safe though it may have run.
     package let isRepeatable: Bool
-    /// Time in which it must have run; the client's own if `nil`.
-    package let timeout: Duration?
 
-    package init(_ source: String, isRepeatable: Bool, timeout: Duration? = nil) {
+    package init(_ source: String, isRepeatable: Bool) {
         self.source = source
         self.sha1 = SHA1.hexadecimal(of: source)
         self.isRepeatable = isRepeatable
-        self.timeout = timeout
     }
 }

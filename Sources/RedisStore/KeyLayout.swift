@@ -83,9 +83,7 @@ package struct PartitionKeys: Sendable, Hashable {
         self.tenant.prefix.appending(kind.withUTF8Buffer { Array($0) } + self.name)
     }
 
-    static func name(of partition: Digest) -> [UInt8] {
-        EntryID(high: partition.words.0, low: partition.words.1).text
-    }
+    static func name(of partition: Digest) -> [UInt8] { EntryID(partition).text }
 }
 
 /// Where the entries of a tenant lie: in one slot, or spread over several.
@@ -99,8 +97,7 @@ struct KeyLayout: Sendable {
         var hasher = SHA256Hasher()
         var text = "semcache tenant " + tenant.name
         text.withUTF8 { hasher.update(UnsafeRawBufferPointer($0)) }
-        let digest = hasher.finish()
-        return EntryID(high: digest.words.0, low: digest.words.1).description
+        return EntryID(hasher.finish()).description
     }
 
     func keys(of tenant: TenantScope) -> [TenantKeys] {
@@ -110,21 +107,15 @@ struct KeyLayout: Sendable {
             ? [TenantKeys(tag: tag)] : (0..<self.shards).map { TenantKeys(tag: "\(tag).\(self.shards).\($0)") }
     }
 
+    /// A partition in each shard.
+    func homes(of partition: Partition) -> [PartitionKeys] {
+        let name = PartitionKeys.name(of: partition.key)
+        return self.keys(of: partition.cache.tenant).map { PartitionKeys(name, in: $0) }
+    }
+
+    func home(of id: EntryID, in partition: Partition) -> PartitionKeys {
+        self.homes(of: partition)[self.shard(of: id)]
+    }
+
     func shard(of id: EntryID) -> Int { Int(id.low % UInt64(self.shards)) }
-}
-
-extension EntryID {
-    /// The 16 bytes.
-    var bytes: [UInt8] {
-        withUnsafeBytes(of: (self.high.bigEndian, self.low.bigEndian)) { Array($0) }
-    }
-
-    init?(bytes: some Collection<UInt8>) {
-        guard bytes.count == 16 else { return nil }
-        var words: (UInt64, UInt64) = (0, 0)
-        for (position, byte) in bytes.enumerated() {
-            if position < 8 { words.0 = words.0 << 8 | UInt64(byte) } else { words.1 = words.1 << 8 | UInt64(byte) }
-        }
-        self.init(high: words.0, low: words.1)
-    }
 }

@@ -107,6 +107,32 @@ extension RedisClient {
     }
 }
 
+extension RedisClient {
+    /// Reads members of a sorted set whose scores are all the same; from the beginning and to the end if `nil`.
+    func members(
+        of key: RedisKey, from low: [UInt8]?, through high: [UInt8]?, limit: Int
+    ) async throws(VectorStoreError) -> [ByteBuffer] {
+        var command = RedisCommand("ZRANGEBYLEX", on: key, isRepeatable: true)
+        command.append(low ?? [UInt8(ascii: "-")])
+        command.append(high ?? [UInt8(ascii: "+")])
+        command.append("LIMIT")
+        command.append("0")
+        command.append(Int64(limit))
+        return try RESPReader.array(try await self.reply(to: command)).map { value throws(VectorStoreError) in
+            try RESPReader.bytes(value)
+        }
+    }
+
+    /// Reads ids of a partition in one shard, in order.
+    func ids(
+        after id: EntryID?, in home: PartitionKeys, limit: Int
+    ) async throws(VectorStoreError) -> [EntryID] {
+        let members = try await self.members(
+            of: home.order, from: id.map { [UInt8(ascii: "(")] + $0.bytes }, through: nil, limit: limit)
+        return try members.map { member throws(VectorStoreError) in try RESPReader.id(.bytes(member)) }
+    }
+}
+
 extension RedisCommand {
     /// A command whose first argument is a key.
     init(_ name: String, on key: RedisKey, isRepeatable: Bool, capacity: Int = 192) {

@@ -42,8 +42,7 @@ private struct NeighbourSearch {
         self.query = query
         self.partition = partition
         self.now = now
-        let name = PartitionKeys.name(of: partition.key)
-        self.homes = store.layout.keys(of: partition.cache.tenant).map { PartitionKeys(name, in: $0) }
+        self.homes = store.layout.homes(of: partition)
     }
 
     mutating func run() async throws(VectorStoreError) -> NearestResult {
@@ -127,12 +126,8 @@ private struct NeighbourSearch {
 
     private func verdict(_ id: EntryID, _ blob: ByteBuffer?) throws(VectorStoreError) -> Verdict {
         guard let blob else { return .gone }
-        let entry = try RedisVectorStore.reading(id) { () throws(EntryBlob.Damaged) -> CacheEntry? in
-            let header = try EntryBlob.header(blob)
-            guard header.partition == self.homes[0].name, header.expiresAt > self.now else { return nil }
-            return try EntryBlob.decode(blob, id: id)
-        }
-        guard let entry else { return .gone }
+        let home = self.home(of: id)
+        guard let entry = try RedisVectorStore.liveEntry(id, blob, in: home, at: self.now) else { return .gone }
         if let filter = self.query.filter, !filter.matches(entry.attributes) { return .refused(.filtered) }
         if let oldest = self.query.createdAtOrAfter, entry.createdAt < oldest { return .refused(.tooOld) }
         return .accepted(entry)

@@ -18,8 +18,8 @@ extension RedisVectorStore {
                 .overQuota, "the entry has \(quotaBytes) bytes, the quota of a shard is \(part.bytes ?? 0)")
         }
         try await self.index.prepare(partition.identity, dimensions: embedding.dimensions)
-        let keys = self.keys(of: entry.id, in: partition.cache.tenant)
-        let home = PartitionKeys(PartitionKeys.name(of: partition.key), in: keys)
+        let home = self.layout.home(of: entry.id, in: partition)
+        let keys = home.tenant
         let time = min(deadline - .now, self.configuration.timeout)
         let fence = try await self.directory.fence(of: keys, tenant: partition.cache.tenant, in: time)
         let put = RedisChange(

@@ -82,16 +82,15 @@ private struct Removal {
     }
 
     mutating func remove(_ ids: [EntryID], in partition: Partition) async throws(VectorStoreError) {
-        let name = PartitionKeys.name(of: partition.key)
         let grouped = Dictionary(grouping: Set(ids)) { self.store.layout.shard(of: $0) }
-        for (shard, keys) in self.store.layout.keys(of: partition.cache.tenant).enumerated() {
+        for (shard, home) in self.store.layout.homes(of: partition).enumerated() {
             var rest = (grouped[shard] ?? [])[...]
             // Also where there are none: the epoch advances.
             repeat {
                 let chunk = rest.prefix(Limits.redisRemovalChunk)
                 rest = rest.dropFirst(chunk.count)
                 try await self.run(
-                    self.all, chunk.map { ($0, []) }, in: PartitionKeys(name, in: keys), identity: partition.identity,
+                    self.all, chunk.map { ($0, []) }, in: home, identity: partition.identity,
                     cache: partition.cache.key.bytes)
             } while !rest.isEmpty
         }
@@ -101,8 +100,7 @@ private struct Removal {
         around center: Embedding, _ similarity: Float, in partition: Partition
     ) async throws(VectorStoreError) {
         try RedisVectorStore.checkUnitLength(center)
-        let name = PartitionKeys.name(of: partition.key)
-        let homes = self.store.layout.keys(of: partition.cache.tenant).map { PartitionKeys(name, in: $0) }
+        let homes = self.store.layout.homes(of: partition)
         var count = 1024
         while true {
             let search = IndexSearch(embedding: center, count: count, effort: .exhaustive, condition: nil)

@@ -23,7 +23,7 @@ extension RedisVectorStore {
         let low = position.map { [UInt8(ascii: "(")] + $0 } ?? cache.map { [UInt8(ascii: "[")] + $0.bytes }
         // Names are hexadecimal digits: all come before a "g".
         let high = cache.map { [UInt8(ascii: "[")] + $0.bytes + [UInt8(ascii: "g")] }
-        return try await self.members(
+        return try await self.client.members(
             of: keys.directory, from: low, through: high, limit: Limits.redisPartitionPage
         ).map { Array($0.readableBytesView) }
     }
@@ -43,30 +43,6 @@ extension RedisVectorStore {
             } catch {
                 throw VectorStoreError(.corrupt, "a partition in Redis is damaged, or of a newer version")
             }
-        }
-    }
-
-    /// Reads ids of a partition in one shard, in order.
-    fileprivate func ids(
-        after id: EntryID?, in home: PartitionKeys, limit: Int
-    ) async throws(VectorStoreError) -> [EntryID] {
-        let members = try await self.members(
-            of: home.order, from: id.map { [UInt8(ascii: "(")] + $0.bytes }, through: nil, limit: limit)
-        return try members.map { member throws(VectorStoreError) in try RESPReader.id(.bytes(member)) }
-    }
-
-    /// Reads members of a sorted set whose scores are all the same.
-    private func members(
-        of key: RedisKey, from low: [UInt8]?, through high: [UInt8]?, limit: Int
-    ) async throws(VectorStoreError) -> [ByteBuffer] {
-        var command = RedisCommand("ZRANGEBYLEX", on: key, isRepeatable: true)
-        command.append(low ?? [UInt8(ascii: "-")])
-        command.append(high ?? [UInt8(ascii: "+")])
-        command.append("LIMIT")
-        command.append("0")
-        command.append(Int64(limit))
-        return try RESPReader.array(try await self.client.reply(to: command)).map { value throws(VectorStoreError) in
-            try RESPReader.bytes(value)
         }
     }
 }
@@ -151,7 +127,7 @@ private struct CacheScan {
             let limit = min(Limits.redisScanStretch, max(1, self.examinations))
             var ids: [EntryID] = []
             for keys in self.shards {
-                ids += try await self.store.ids(after: last, in: PartitionKeys(name, in: keys), limit: limit)
+                ids += try await self.store.client.ids(after: last, in: PartitionKeys(name, in: keys), limit: limit)
             }
             ids = Array(ids.sorted { ($0.high, $0.low) < ($1.high, $1.low) }.prefix(limit))
             if ids.isEmpty { return true }

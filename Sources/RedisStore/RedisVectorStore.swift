@@ -62,27 +62,32 @@ package final class RedisVectorStore: VectorStore {
     /// None of it is in this process.
     package var indexBytes: Int { 0 }
 
-    func keys(of id: EntryID, in tenant: TenantScope) -> TenantKeys {
-        self.layout.keys(of: tenant)[self.layout.shard(of: id)]
-    }
-
     package func entry(
         _ id: EntryID, in partition: Partition, at now: Timestamp
     ) async throws(VectorStoreError) -> CacheEntry? {
-        let name = PartitionKeys.name(of: partition.key)
-        let keys = self.keys(of: id, in: partition.cache.tenant)
-        var command = RedisCommand("HGET", on: keys.entries, isRepeatable: true)
+        let home = self.layout.home(of: id, in: partition)
+        var command = RedisCommand("HGET", on: home.tenant.entries, isRepeatable: true)
         command.append(id.bytes)
-        guard let blob = try RESPReader.bytesIfAny(try await self.client.reply(to: command)) else { return nil }
-        let header = try Self.reading(id) { () throws(EntryBlob.Damaged) in try EntryBlob.header(blob) }
-        guard header.partition == name, header.expiresAt > now else { return nil }
-        self.touches.note(id, in: PartitionKeys(name, in: keys), at: now)
-        return try Self.reading(id) { () throws(EntryBlob.Damaged) in try EntryBlob.decode(blob, id: id) }
+        guard let blob = try RESPReader.bytesIfAny(try await self.client.reply(to: command)),
+            let entry = try Self.liveEntry(id, blob, in: home, at: now)
+        else { return nil }
+        self.touches.note(id, in: home, at: now)
+        return entry
     }
 
     package func touch(_ id: EntryID, in partition: Partition, at now: Timestamp) {
-        let keys = self.keys(of: id, in: partition.cache.tenant)
-        self.touches.note(id, in: PartitionKeys(PartitionKeys.name(of: partition.key), in: keys), at: now)
+        self.touches.note(id, in: self.layout.home(of: id, in: partition), at: now)
+    }
+
+    /// - Returns: `nil` for one that has expired or is of another partition.
+    static func liveEntry(
+        _ id: EntryID, _ blob: ByteBuffer, in home: PartitionKeys, at now: Timestamp
+    ) throws(VectorStoreError) -> CacheEntry? {
+        try Self.reading(id) { () throws(EntryBlob.Damaged) -> CacheEntry? in
+            let header = try EntryBlob.header(blob)
+            guard header.partition == home.name, header.expiresAt > now else { return nil }
+            return try EntryBlob.decode(blob, id: id)
+        }
     }
 
     package func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {

@@ -61,20 +61,8 @@ struct OpenedStore {
 
 extension RedisStoreSettings {
     fileprivate func options(sweepInterval: Duration) -> RedisStoreOptions {
-        let kind: RedisIndexKind? =
-            switch self.kind {
-            case .auto: nil
-            case .vectorSets: .vectorSet
-            case .search: .search
-            }
-        let quantization: VectorQuantization =
-            switch self.quantization {
-            case .none: .none
-            case .q8: .q8
-            case .bin: .bin
-            }
-        return RedisStoreOptions(
-            kind: kind, quantization: quantization, searchIndex: self.index == .flat ? .flat : .hnsw,
+        RedisStoreOptions(
+            kind: self.kind, quantization: self.quantization, searchIndex: self.index,
             configuration: .init(shards: self.shards, sweepInterval: sweepInterval))
     }
 }

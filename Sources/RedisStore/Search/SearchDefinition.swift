@@ -39,7 +39,7 @@ struct SearchDefinition: Sendable {
     static func documents(of identity: Digest) -> String { "\(Self.documents)\(Self.digits(identity)):" }
 
     private static func digits(_ identity: Digest) -> String {
-        EntryID(high: identity.words.0, low: identity.words.1).description
+        EntryID(identity).description
     }
 
     var infoCommand: RedisCommand {

@@ -108,11 +108,7 @@ final class SearchIndex: VectorIndex {
     ) async throws(VectorStoreError) -> [EntryID] {
         var ids: [EntryID] = []
         while true {
-            var command = RedisCommand("ZRANGEBYLEX", on: partition.order, isRepeatable: true)
-            command.append(ids.last.map { Array("(".utf8) + $0.bytes } ?? Array("-".utf8))
-            for argument in ["+", "LIMIT", "0"] { command.append(argument) }
-            command.append(Int64(Limits.searchPartitionPage))
-            let page = try RESPReader.ids(try await self.client.reply(to: command))
+            let page = try await self.client.ids(after: ids.last, in: partition, limit: Limits.searchPartitionPage)
             ids += page
             if page.count < Limits.searchPartitionPage { return ids }
         }

@@ -89,7 +89,7 @@ struct RoundTrip {
     private func read(_ id: EntryID, in place: PartitionInRedis) -> [UInt8] {
         var command = RedisCommand("HGET", isRepeatable: true)
         command.append(place.entries)
-        command.append(withUnsafeBytes(of: (id.high.bigEndian, id.low.bigEndian)) { Array($0) })
+        command.append(id.bytes)
         return PlainRedis.bytes(of: command)
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import RedisClient
+import RedisStore
 
 /// Where entries are kept.
 enum StoreSettings: Equatable {
@@ -40,8 +41,8 @@ enum StoreSettings: Equatable {
                 throw SettingsError("\(key) is for a Redis, and there is no store.url")
             }
             self = .embedded(path: try source.string("store.path") ?? path)
-        case (.auto, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .auto))
-        case (.redisVectorSet, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .vectorSets))
+        case (.auto, .some(let url)): self = .redis(try RedisStoreSettings(source, url, nil))
+        case (.redisVectorSet, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .vectorSet))
         case (.redisSearch, .some(let url)): self = .redis(try RedisStoreSettings(source, url, .search))
         }
     }
@@ -49,16 +50,8 @@ enum StoreSettings: Equatable {
 
 /// A Redis and how it is used.
 struct RedisStoreSettings: Equatable {
-    /// By what the server searches.
-    enum Kind { case auto, vectorSets, search }
-
-    /// How a vector set holds its vectors.
-    enum Quantization: String, CaseIterable { case none, q8, bin }
-
-    /// How the search module finds vectors.
-    enum Index: String, CaseIterable { case hnsw, flat }
-
-    let kind: Kind
+    /// The server's choice if `nil`.
+    let kind: RedisIndexKind?
     /// With user and password.
     let url: Secret
     /// Of a command, all attempts together.
@@ -67,22 +60,22 @@ struct RedisStoreSettings: Equatable {
     let connections: Int
     /// Slots of a cluster over which a tenant's entries are spread.
     let shards: Int
-    /// `.none` unless `kind` is `.vectorSets`.
-    let quantization: Quantization
+    /// `.none` unless `kind` is `.vectorSet`.
+    let quantization: VectorQuantization
     /// `.hnsw` unless `kind` is `.search`.
-    let index: Index
+    let index: SearchIndexType
 
-    fileprivate init(_ source: some SettingsReader, _ url: Secret, _ kind: Kind) throws {
+    fileprivate init(_ source: some SettingsReader, _ url: Secret, _ kind: RedisIndexKind?) throws {
         self.kind = kind
         self.url = url
         self.timeout =
             try source.duration("store.timeout", atLeast: .milliseconds(10), atMost: .seconds(60)) ?? .seconds(1)
         self.connections = try source.integer("store.connections", in: 1...64) ?? 8
         self.shards = try source.integer("store.shards", in: 1...64) ?? 1
-        self.quantization = try source.choice("store.quantization", Quantization.self) ?? .none
-        self.index = try source.choice("store.index", Index.self) ?? .hnsw
+        self.quantization = try source.choice("store.quantization", VectorQuantization.self) ?? .none
+        self.index = try source.choice("store.index", SearchIndexType.self) ?? .hnsw
         // Whoever asks for it must get it, whatever the server can do.
-        guard self.quantization == .none || kind == .vectorSets else {
+        guard self.quantization == .none || kind == .vectorSet else {
             throw SettingsError("store.quantization needs store.kind: redis-vectorset")
         }
         guard self.index == .hnsw || kind == .search else {
