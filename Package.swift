@@ -26,14 +26,28 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: "swift-metrics")
+let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
+let lifecycleTestKit = Target.Dependency.product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let grpcCore = Target.Dependency.product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport = Target.Dependency.product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+let nioHTTP2 = Target.Dependency.product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK = Target.Dependency.product(name: "NIOHPACK", package: "swift-nio-http2")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 
 // libFuzzer brings `main`; `swift build --sanitize=fuzzer` instruments what they call.
 let fuzzers: [Target] =
     Context.environment["SEMCACHED_FUZZ"] == nil
     ? []
-    : ["FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt", "FuzzFilter", "FuzzRedisReplies"].map { name in
+    : [
+        "FuzzClientMessages", "FuzzServerMessages", "FuzzPrompt", "FuzzFilter", "FuzzRedisReplies", "FuzzTLSHandshake",
+    ].map { name in
         .executableTarget(
             name: name, dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)",
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])])
@@ -52,12 +66,20 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -71,17 +93,25 @@ let package = Package(
 
         // Nouns, verbs, wire
         .target(name: "CacheModel", dependencies: ["COpenSSL"], swiftSettings: strict),
-        .target(name: "CacheEngine", dependencies: ["CacheModel", deque, logging], swiftSettings: strict),
+        .target(
+            name: "CacheEngine", dependencies: ["CacheModel", coreMetrics, deque, logging, tracing],
+            swiftSettings: strict),
         .target(
             name: "CacheWire", dependencies: ["CacheModel", "CCacheProto", nioCore],
             swiftSettings: strict),
+
+        // TLS and telemetry know nothing of caches
+        .target(name: "OpenSSLTLS", dependencies: ["COpenSSL", nioCore], swiftSettings: strict),
+        .target(
+            name: "Telemetry", dependencies: [coreMetrics, logging, tracing, lifecycle], swiftSettings: strict),
 
         // Adapters
         .target(
             name: "EmbeddedStore", dependencies: ["CacheEngine", "CacheModel", "CKernels", grdb, logging],
             swiftSettings: strict),
         .target(
-            name: "RedisClient", dependencies: ["COpenSSL", nioCore, nioPosix, deque, logging], swiftSettings: strict),
+            name: "RedisClient", dependencies: ["COpenSSL", "OpenSSLTLS", nioCore, nioPosix, deque, logging],
+            swiftSettings: strict),
         .target(
             name: "RedisStore", dependencies: ["CacheEngine", "CacheModel", "RedisClient", deque, nioCore, logging],
             swiftSettings: strict),
@@ -100,18 +130,32 @@ let package = Package(
         .target(
             name: "CacheServer",
             dependencies: [
-                "CCacheProto", "CacheEngine", "CacheModel", "CacheWire", nioCore, nioPosix, logging, lifecycle,
+                "CCacheProto", "CacheEngine", "CacheModel", "CacheWire", "OpenSSLTLS", nioCore, nioPosix, logging,
+                lifecycle, coreMetrics, tracing,
             ],
             swiftSettings: strict),
         .target(
-            name: "CacheClient", dependencies: ["CacheModel", "CacheWire", nioCore, nioPosix], swiftSettings: strict),
+            name: "GRPCFront",
+            dependencies: [
+                "CCacheProto", "CacheEngine", "CacheModel", "CacheServer", "CacheWire", "OpenSSLTLS", grpcCore,
+                grpcTransport, nioCore, nioHPACK, nioHTTP2, nioPosix, logging, lifecycle,
+            ], swiftSettings: strict),
+        .target(
+            name: "AdminServer",
+            dependencies: [
+                "CacheEngine", "CacheModel", "Telemetry", hummingbird, httpTypes, nioHTTPTypes, nioCore, logging,
+                lifecycle,
+            ], swiftSettings: strict),
+        .target(
+            name: "CacheClient",
+            dependencies: ["CacheModel", "CacheWire", "OpenSSLTLS", nioCore, nioPosix, tracing], swiftSettings: strict),
         .executableTarget(
             name: "semcached",
             dependencies: [
-                "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "LocalEmbedder",
-                "RedisClient",
-                "RedisStore", "TokenVerification", arguments, configuration, lifecycle, signals, logging, nioCore,
-                nioPosix, yams,
+                "AdminServer", "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "GRPCFront",
+                "LocalEmbedder", "OpenSSLTLS", "RedisClient", "RedisStore", "Telemetry", "TokenVerification",
+                arguments, configuration, coreMetrics, httpClient, lifecycle, signals, logging, nioCore, nioHTTP1,
+                nioPosix, tracing, yams,
             ], swiftSettings: strict),
         .executableTarget(
             name: "semcache", dependencies: ["CacheClient", "CacheModel", arguments], swiftSettings: strict),
@@ -124,12 +168,16 @@ let package = Package(
 
         // Tests
         .target(
-            name: "TestSupport", dependencies: ["CacheEngine", "CacheModel", "CacheWire", nioCore, nioPosix],
+            name: "TestSupport",
+            dependencies: ["CacheEngine", "CacheModel", "CacheWire", "COpenSSL", "OpenSSLTLS", nioCore, nioPosix],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel", "TestSupport"], swiftSettings: strict),
         .testTarget(
-            name: "CacheEngineTests", dependencies: ["CacheEngine", "CacheModel", "TestSupport", logging],
-            swiftSettings: strict),
+            name: "CacheEngineTests",
+            dependencies: [
+                "CacheEngine", "CacheModel", "TestSupport", coreMetrics, inMemoryTracing, logging, metricsTestKit,
+                tracing,
+            ], swiftSettings: strict),
         .testTarget(
             name: "CacheWireTests",
             dependencies: ["CacheWire", "CacheModel", "CCacheProto", "TestSupport", nioCore], swiftSettings: strict),
@@ -140,13 +188,31 @@ let package = Package(
                 lifecycle,
             ], swiftSettings: strict),
         .testTarget(
-            name: "CacheClientTests", dependencies: ["CacheClient", "CacheModel", "CacheWire", nioCore, nioPosix],
-            swiftSettings: strict),
+            name: "GRPCFrontTests",
+            dependencies: [
+                "GRPCFront", "CacheEngine", "CacheModel", "CacheServer", "CacheWire", "OpenSSLTLS", "TestSupport",
+                grpcCore, grpcTransport, nioCore, nioHPACK, nioPosix, logging, lifecycle,
+            ], exclude: ["stock_client.py"], swiftSettings: strict),
+        .testTarget(
+            name: "AdminServerTests",
+            dependencies: [
+                "AdminServer", "Telemetry", "CacheEngine", "CacheModel", "TestSupport", logging, nioCore, nioPosix,
+                lifecycle,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "CacheClientTests",
+            dependencies: [
+                "CacheClient", "CacheModel", "CacheWire", "OpenSSLTLS", "TestSupport", nioCore, nioPosix, tracing,
+                inMemoryTracing,
+            ], swiftSettings: strict),
         .testTarget(
             name: "CLITests", dependencies: ["semcache", "CacheClient", "CacheModel", arguments],
             swiftSettings: strict),
         .target(
-            name: "FuzzProperties", dependencies: ["CacheModel", "CacheWire", "RedisClient", nioCore],
+            name: "FuzzProperties",
+            dependencies: [
+                "CacheModel", "CacheWire", "OpenSSLTLS", "RedisClient", "TestSupport", nioCore, nioEmbedded,
+            ],
             path: "Tests/Fuzz/FuzzProperties", swiftSettings: strict),
         .testTarget(
             name: "FuzzReplayTests", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/FuzzReplayTests",
@@ -156,8 +222,8 @@ let package = Package(
             path: "Tests/StoreConformance", swiftSettings: strict),
         .testTarget(
             name: "RedisClientTests",
-            dependencies: ["RedisClient", "TestSupport", nioCore, nioEmbedded, nioPosix, logging], swiftSettings: strict
-        ),
+            dependencies: ["OpenSSLTLS", "RedisClient", "TestSupport", nioCore, nioEmbedded, nioPosix, logging],
+            swiftSettings: strict),
         .testTarget(
             name: "RedisStoreTests",
             dependencies: [
@@ -175,6 +241,15 @@ let package = Package(
             name: "LocalEmbedderTests", dependencies: ["LocalEmbedder", "CacheModel", "CKernels"],
             resources: [.copy("Resources")], swiftSettings: strict),
         .testTarget(
+            name: "OpenSSLTLSTests",
+            dependencies: ["COpenSSL", "OpenSSLTLS", "TestSupport", nioCore, nioEmbedded, nioPosix],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TelemetryTests",
+            dependencies: [
+                "Telemetry", coreMetrics, logging, tracing, lifecycle, lifecycleTestKit, nioCore, nioPosix, nioHTTP1,
+            ], swiftSettings: strict),
+        .testTarget(
             name: "TokenVerificationTests",
             dependencies: [
                 "TokenVerification", "CacheModel", crypto, cryptoExtras, logging, nioCore, nioHTTP1, nioPosix,
@@ -187,7 +262,7 @@ let package = Package(
             ], swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["CacheClient", "TestSupport", "semcache", "semcached"],
-            swiftSettings: strict),
+            exclude: ["grpc_load.py"], swiftSettings: strict),
     ] + fuzzers,
     cLanguageStandard: .c11
 )

@@ -3,6 +3,7 @@
 import CacheModel
 public import NIOCore
 import NIOPosix
+import OpenSSLTLS
 import Synchronization
 
 /// A semantic cache, over the network.
@@ -25,7 +26,8 @@ public final class CacheClient: Sendable {
     private let inbox: CallInbox
     private let lastID = Atomic<UInt64>(0)
 
-    /// Makes a client; it connects when it is first called.
+    /// Makes a client; it connects when it is first called. Whatever is wrong with its configuration, such as a file that
+    /// cannot be read, is what each call fails with.
     ///
     /// - Parameter eventLoopGroup: The connection runs on one of its event loops; the process's shared ones if `nil`. Not
     ///   shut down by the client.
@@ -34,8 +36,15 @@ public final class CacheClient: Sendable {
     ) {
         let group = eventLoopGroup ?? MultiThreadedEventLoopGroup.singleton
         self.configuration = configuration
-        self.configurationFault = configuration.fault
-        self.inbox = CallInbox(configuration, eventLoop: group.next())
+        var fault = configuration.fault
+        var tls: RenewedTLSContext?
+        do throws(TLSError) {
+            tls = if let tls = configuration.tls { try RenewedTLSContext(tls.configuration) } else { nil }
+        } catch {
+            fault = fault ?? CacheClientError(.invalidArgument, error.reason, field: "tls")
+        }
+        self.configurationFault = fault
+        self.inbox = CallInbox(configuration, tls, eventLoop: group.next())
     }
 
     deinit {
@@ -69,11 +78,20 @@ public final class CacheClient: Sendable {
     func call(_ request: ServiceRequest, timeout: Duration?) async throws(CacheClientError) -> ServiceResponse {
         if let fault = self.configurationFault { throw fault }
         let request = try request.checked()
+        let span = CallSpan(request.kind, to: self.configuration.address)
+        let result = await self.result(of: request, timeout: timeout, traceparent: span?.traceparent ?? "")
+        span?.end(result)
+        return try result.get()
+    }
+
+    private func result(
+        of request: ServiceRequest, timeout: Duration?, traceparent: String
+    ) async -> Result<ServiceResponse, CacheClientError> {
         let deadline = NIODeadline.now() + TimeAmount(bounded: timeout ?? self.configuration.timeout)
         let id = self.lastID.add(1, ordering: .relaxed).newValue
-        let result = await withTaskCancellationHandler {
+        return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let context = CallContext(request: request, continuation: continuation)
+                let context = CallContext(request: request, traceparent: traceparent, continuation: continuation)
                 self.inbox.put(
                     .call(PendingCall(id: id, kind: request.kind, deadline: deadline, context: context)))
                 // A cancellation that came before the call was put in has found nothing to cancel.
@@ -82,6 +100,5 @@ public final class CacheClient: Sendable {
         } onCancel: {
             self.inbox.put(.cancel(id: id))
         }
-        return try result.get()
     }
 }

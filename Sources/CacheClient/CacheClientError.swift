@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheModel
+import OpenSSLTLS
 
 /// Why a call was refused or failed. A miss is an answer, not an error.
 public struct CacheClientError: Error, Sendable, Hashable {
@@ -46,7 +47,7 @@ public struct CacheClientError: Error, Sendable, Hashable {
     public let code: Code
     /// For humans, in one line. Never contains a prompt, a response, a vector or a credential.
     public let message: String
-    /// The field of the request that is at fault, by its name on the wire.
+    /// The field of the request that is at fault, by its name on the wire; or `tls` where there is no agreement on that.
     public let field: String?
     /// Where the fault was found.
     public let origin: Origin
@@ -80,14 +81,20 @@ extension CacheClientError {
     static let closed = Self(.unavailable, "the client is closed")
     static let cancelled = Self(.cancelled, "the task that made the call was cancelled")
 
+    static let stopping = Self(.unavailable, "the server is stopping", origin: .connection)
+
     static func deadlineExceeded(beforeSending isWaiting: Bool) -> Self {
         Self(
             .deadlineExceeded,
             isWaiting ? "the call did not get a connection in time" : "the server did not answer in time")
     }
 
-    static func unreachable(_ address: ServerAddress, _ reason: String) -> Self {
-        Self(.unavailable, "cannot connect to \(address): \(reason)", origin: .connection)
+    static func unreachable(_ address: ServerAddress, _ reason: String, field: String? = nil) -> Self {
+        Self(.unavailable, "cannot connect to \(address): \(reason)", field: field, origin: .connection)
+    }
+
+    static func unreachable(_ address: ServerAddress, _ error: TLSError) -> Self {
+        .unreachable(address, error.reason, field: "tls")
     }
 
     static func lost(_ address: ServerAddress, _ reason: String) -> Self {

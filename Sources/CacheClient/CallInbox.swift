@@ -2,11 +2,14 @@
 
 import CacheModel
 import NIOCore
+import OpenSSLTLS
 import Synchronization
 
 /// What a call needs to be sent and answered.
 struct CallContext: Sendable {
     let request: ServiceRequest
+    /// W3C trace context, or empty.
+    let traceparent: String
     let continuation: CheckedContinuation<Result<ServiceResponse, CacheClientError>, Never>
 }
 
@@ -26,10 +29,10 @@ final class CallInbox: Sendable {
     private let eventLoop: any EventLoop
     private let session: NIOLoopBoundBox<ClientSession>
 
-    init(_ configuration: ClientConfiguration, eventLoop: any EventLoop) {
+    init(_ configuration: ClientConfiguration, _ tls: RenewedTLSContext?, eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.session = .makeBoxSendingValue(
-            ClientSession(configuration, eventLoop: eventLoop), eventLoop: eventLoop)
+            ClientSession(configuration, tls, eventLoop: eventLoop), eventLoop: eventLoop)
     }
 
     func put(_ item: Item) {

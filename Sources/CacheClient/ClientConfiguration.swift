@@ -7,10 +7,14 @@ public struct ClientConfiguration: Sendable {
     /// Where the server listens.
     public var address: ServerAddress
 
+    /// How the connection is protected. An address of `semcached+tls://` makes it TLS, with its defaults, where this is
+    /// `.plaintext`.
+    public var transportSecurity = TransportSecurity.plaintext
+
     /// Time that a call may take, with connecting and waiting for its turn. A call can name its own.
     public var timeout: Duration = .seconds(10)
 
-    /// Time in which a connection must be made and the server must have said that it accepts it.
+    /// Time in which a connection must be made, be secured and the server must have said that it accepts it.
     public var connectTimeout: Duration = .seconds(5)
 
     /// Calls that may be under way at once, if fewer than the server allows. The rest wait, first come, first served.
@@ -30,6 +34,10 @@ public struct ClientConfiguration: Sendable {
     ///
     /// By default it fails at once, so that a cache that is down does not slow its callers.
     public var waitsForConnection = false
+
+    /// Time from when a server said that it stops in which calls wait for the one that takes its place, or for its
+    /// return, within their own timeouts, instead of failing at once.
+    public var handoverPatience: Duration = .seconds(5)
 
     /// Time after the first failed attempt to connect before the next; doubles with each further one, with jitter.
     public var minimumBackoff: Duration = .milliseconds(50)

@@ -115,8 +115,7 @@ extension ClientConnection {
                 return .drain(thenClose: self.awaited == 0)
             case (.awaitingWelcome, .goAway):
                 self.phase = .closed
-                let error = CacheClientError(.unavailable, "the server is stopping", origin: .connection)
-                return .fail(.lost(error))
+                return .fail(.stopping)
             case (.draining, .goAway):
                 return .ignore
             case (.connecting, _), (.awaitingWelcome, .reply), (.ready, .welcome), (.draining, .welcome):

@@ -3,6 +3,7 @@
 import CacheModel
 import CacheWire
 import NIOCore
+import OpenSSLTLS
 
 /// One connection: bytes to messages and back, and what its state machine decides. Confined to its event loop.
 final class ClientConnection: ChannelInboundHandler {
@@ -17,6 +18,8 @@ final class ClientConnection: ChannelInboundHandler {
     private let clientName: String
     private let credential: Credential
     private let tenant: String?
+    /// Whether a TLS handshake comes first.
+    private let isEncrypted: Bool
     private var machine: StateMachine<CallContext>
     private var limits: ServerLimits?
     private var context: ChannelHandlerContext?
@@ -25,12 +28,16 @@ final class ClientConnection: ChannelInboundHandler {
     private let encoder = ClientMessageEncoder()
     private var outgoing = ByteBuffer()
 
-    init(_ session: ClientSession, _ configuration: ClientConfiguration, handshakeDeadline: NIODeadline) {
+    init(
+        _ session: ClientSession, _ configuration: ClientConfiguration, isEncrypted: Bool,
+        handshakeDeadline: NIODeadline
+    ) {
         self.session = session
         self.address = configuration.address
         self.clientName = configuration.clientName
         self.credential = configuration.credential.credential
         self.tenant = configuration.tenant
+        self.isEncrypted = isEncrypted
         self.machine = StateMachine(
             handshakeDeadline: handshakeDeadline,
             maximumCalls: max(1, configuration.maximumCallsInFlight ?? .max))
@@ -56,8 +63,8 @@ final class ClientConnection: ChannelInboundHandler {
         self.encoder.write(
             .call(
                 Call(
-                    id: call.id, deadline: .milliseconds(max(1, remaining)), tenant: self.tenant,
-                    request: .success(call.context.request))),
+                    id: call.id, deadline: .milliseconds(max(1, remaining)), traceparent: call.context.traceparent,
+                    tenant: self.tenant, request: .success(call.context.request))),
             into: &self.outgoing)
         let bytes = self.outgoing.writerIndex - start - FrameReader.headerBytes
         guard bytes <= limits.maximumFrameBytes else {
@@ -91,7 +98,8 @@ final class ClientConnection: ChannelInboundHandler {
             }
             if thenClose { self.finish() } else { self.flush() }
         case .fail(.noConnection):
-            self.end(.lost(.unreachable(self.address, "no answer in time")))
+            let reason = self.context == nil ? "no answer in time" : "it accepted but speaks no TLS, or not in time"
+            self.end(.lost(.unreachable(self.address, reason)))
         case .fail(.noWelcome):
             self.end(.lost(.unreachable(self.address, "it accepted but did not answer the hello in time")))
         case .fail(.noReply):
@@ -125,9 +133,19 @@ final class ClientConnection: ChannelInboundHandler {
         // The session may have been closed while the connection was being made.
         guard self.session != nil else { return context.close(promise: nil) }
         self.context = context
-        guard context.channel.isActive, case .sendHello = self.machine.connected() else {
+        guard context.channel.isActive else {
             return self.end(.lost(.unreachable(self.address, "closed at once")))
         }
+        if !self.isEncrypted { self.sendHello() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSHandshakeCompleted, self.session != nil { self.sendHello() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func sendHello() {
+        guard case .sendHello = self.machine.connected() else { return }
         let versions = ServiceVersion.protocolVersions
         self.encoder.write(
             .hello(
@@ -140,7 +158,11 @@ final class ClientConnection: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard self.session != nil else { return }
-        self.reader.append(self.unwrapInboundIn(data))
+        let bytes = self.unwrapInboundIn(data)
+        if !self.isEncrypted, self.limits == nil, bytes.beginsWithAlert {
+            return self.end(.refused(.malformed("it speaks TLS, which semcached+tls:// in its address asks for")))
+        }
+        self.reader.append(bytes)
         let decoder = self.decoder
         do throws(WireError) {
             while self.session != nil {
@@ -169,13 +191,24 @@ final class ClientConnection: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        let isHandshaken = self.limits != nil
         let reason = "the server closed it"
-        self.end(.lost(isHandshaken ? .lost(self.address, reason) : .unreachable(self.address, reason)))
+        guard self.limits == nil else { return self.end(.lost(.lost(self.address, reason))) }
+        // OpenSSL says nothing to a peer that does not begin with TLS.
+        let advice = self.isEncrypted ? "" : "; if it wants TLS, its address begins with semcached+tls://"
+        self.end(.lost(.unreachable(self.address, reason + advice)))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.end(.lost(.lost(self.address, connectFailureReason(error))))
+        guard let error = error as? TLSError else {
+            return self.end(.lost(.lost(self.address, connectFailureReason(error))))
+        }
+        // A server that does not take the client's certificate may say so only when it has got the hello.
+        if self.limits != nil {
+            self.end(.lost(.lost(self.address, error.reason)))
+        } else {
+            let unreachable = CacheClientError.unreachable(self.address, error)
+            self.end(error.isPassing ? .lost(unreachable) : .refused(unreachable))
+        }
     }
 
     private func received(_ message: ServerMessage) {
@@ -199,5 +232,12 @@ final class ClientConnection: ChannelInboundHandler {
         case .fail(let fault):
             self.end(fault)
         }
+    }
+}
+
+extension ByteBuffer {
+    /// Whether it is what a TLS server says to a client that does not speak it: a record with an alert.
+    fileprivate var beginsWithAlert: Bool {
+        self.getInteger(at: self.readerIndex, as: UInt16.self) == 0x15_03
     }
 }

@@ -14,6 +14,7 @@ extension ClientSession {
             let maximumWaitingCalls: Int
             let retriesLostCalls: Bool
             let waitsForConnection: Bool
+            let handoverPatience: TimeAmount
         }
 
         typealias Call = PendingCall<Context>
@@ -34,6 +35,8 @@ extension ClientSession {
         private var waiting = WaitingCalls<Context>()
         /// Attempts in a row without a single reply.
         private var failures = 0
+        /// Until then calls wait, as a server that stopped has said so: another will take its place, or itself.
+        private var patientUntil = NIODeadline.uptimeNanoseconds(0)
 
         init(_ policy: Policy) { self.policy = policy }
 
@@ -61,7 +64,7 @@ extension ClientSession {
                 return .fail(
                     call, CacheClientError(.resourceExhausted, "\(count) calls are waiting for their turn already"))
             }
-            if case .backingOff(let until, let error) = self.link, until > now, !self.policy.waitsForConnection {
+            if case .backingOff(let until, let error) = self.link, until > now, !self.waits(at: now) {
                 return .fail(call, error)
             }
             self.waiting.append(call)
@@ -92,9 +95,16 @@ extension ClientSession {
         /// The connection takes no new calls any more.
         ///
         /// - Returns: Whether to make the next one now.
-        mutating func connectionDraining(at now: NIODeadline) -> Bool {
+        mutating func connectionDraining(at now: NIODeadline, jitter: Double) -> Bool {
             guard case .ready = self.link else { return false }
-            self.link = .none
+            self.beginHandover(at: now)
+            if self.failures == 0 {
+                // Another one that goes before a reply counts as a failure.
+                self.failures = 1
+                self.link = .none
+            } else {
+                self.backOff(.stopping, at: now, jitter: jitter)
+            }
             return self.startConnecting(at: now)
         }
 
@@ -116,16 +126,15 @@ extension ClientSession {
             case .none, .connecting, .backingOff: wasReady = false
             }
             var failed = self.keepRepeatable(calls, fault, at: now)
+            if fault.isHandover { self.beginHandover(at: now) }
             if wasReady, fault.isLoss, self.failures == 0 {
                 // Another loss before a reply counts as a failure.
                 self.failures = 1
                 self.link = .none
                 return EndAction(failed: failed, connect: self.startConnecting(at: now))
             }
-            self.failures += 1
-            let delay = self.policy.backoff.delay(afterFailures: self.failures, jitter: jitter)
-            self.link = .backingOff(until: now + delay, fault.error)
-            if !self.policy.waitsForConnection || !fault.isLoss {
+            self.backOff(fault.error, at: now, jitter: jitter)
+            if !self.waits(at: now) || !fault.isLoss {
                 failed += self.waiting.removeAll().map { ($0, fault.error) }
             }
             return EndAction(failed: failed, connect: false)
@@ -140,9 +149,14 @@ extension ClientSession {
             return EndAction(failed: failed, connect: self.startConnecting(at: now))
         }
 
-        /// A connection that is about to end did not take a call.
+        /// A connection that is about to end did not take a call: it was never begun, so that this was no attempt.
         mutating func callGivenBack(_ call: Call, _ error: CacheClientError, at now: NIODeadline) -> EndAction {
-            self.drainingConnectionEnded(.lost(error), calls: [call], at: now)
+            var call = call
+            call.attempts -= 1
+            if case .closed = self.link { return EndAction(failed: [(call, error)], connect: false) }
+            guard call.deadline > now else { return EndAction(failed: [(call, error)], connect: false) }
+            self.waiting.prepend([call])
+            return EndAction(failed: [], connect: self.startConnecting(at: now))
         }
 
         struct TimerAction {
@@ -168,6 +182,24 @@ extension ClientSession {
         private var backoffError: CacheClientError? {
             guard case .backingOff(_, let error) = self.link else { return nil }
             return error
+        }
+
+        /// Whether calls wait for a server that cannot be reached now.
+        private func waits(at now: NIODeadline) -> Bool {
+            self.policy.waitsForConnection || now < self.patientUntil
+        }
+
+        /// Once for all servers that go one after the other without a reply of any.
+        private mutating func beginHandover(at now: NIODeadline) {
+            if self.failures == 0 { self.patientUntil = now + self.policy.handoverPatience }
+        }
+
+        private mutating func backOff(_ error: CacheClientError, at now: NIODeadline, jitter: Double) {
+            self.failures += 1
+            var until = now + self.policy.backoff.delay(afterFailures: self.failures, jitter: jitter)
+            // With the end of the patience comes a last attempt; if it fails, so do those that waited.
+            if now < self.patientUntil { until = min(until, self.patientUntil) }
+            self.link = .backingOff(until: until, error)
         }
 
         /// Whether somebody waits for a connection that may be made now; it counts as begun then.

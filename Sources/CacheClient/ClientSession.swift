@@ -3,12 +3,15 @@
 import CacheModel
 import NIOCore
 import NIOPosix
+import OpenSSLTLS
 
 /// Carries out what the state machines decide. Confined to its event loop.
 final class ClientSession {
     typealias Call = PendingCall<CallContext>
 
     private let configuration: ClientConfiguration
+    /// `nil` for plain text.
+    private let tls: RenewedTLSContext?
     private let eventLoop: any EventLoop
     private var machine: StateMachine<CallContext>
     /// The one that takes new calls, or will once it is made.
@@ -19,15 +22,17 @@ final class ClientSession {
     private var closeWaiters: [CheckedContinuation<Void, Never>] = []
     private var timer: (task: Scheduled<Void>, at: NIODeadline)?
 
-    init(_ configuration: ClientConfiguration, eventLoop: any EventLoop) {
+    init(_ configuration: ClientConfiguration, _ tls: RenewedTLSContext?, eventLoop: any EventLoop) {
         self.configuration = configuration
+        self.tls = tls
         self.eventLoop = eventLoop
         self.machine = StateMachine(
             StateMachine.Policy(
                 backoff: Backoff(minimum: configuration.minimumBackoff, maximum: configuration.maximumBackoff),
                 maximumWaitingCalls: configuration.maximumWaitingCalls,
                 retriesLostCalls: configuration.retriesLostCalls,
-                waitsForConnection: configuration.waitsForConnection))
+                waitsForConnection: configuration.waitsForConnection,
+                handoverPatience: TimeAmount(bounded: configuration.handoverPatience)))
     }
 
     func process(_ items: [CallInbox.Item]) {
@@ -85,7 +90,8 @@ final class ClientSession {
 
     private func connect(at now: NIODeadline) {
         let timeout = TimeAmount(bounded: self.configuration.connectTimeout)
-        let connection = ClientConnection(self, self.configuration, handshakeDeadline: now + timeout)
+        let connection = ClientConnection(
+            self, self.configuration, isEncrypted: self.tls != nil, handshakeDeadline: now + timeout)
         self.current = connection
         let address = self.configuration.address
         ClientBootstrap(group: self.eventLoop)
@@ -101,6 +107,9 @@ final class ClientSession {
                     // Added only now: with several addresses there are several channels until one is connected.
                     do {
                         try channel.pipeline.syncOperations.addHandler(connection)
+                        try self.secure(channel)
+                    } catch let error as TLSError {
+                        connection.end(.refused(.unreachable(address, error)))
                     } catch {
                         channel.close(promise: nil)
                         connection.end(.lost(.unreachable(address, "closed at once")))
@@ -109,6 +118,13 @@ final class ClientSession {
                     connection.end(.lost(.unreachable(address, connectFailureReason(error))))
                 }
             }
+    }
+
+    /// Puts TLS between the channel and the connection, which sees from the beginning what becomes of it.
+    private func secure(_ channel: any Channel) throws {
+        guard let tls else { return }
+        let handler = TLSHandler(try tls.current(), peerName: self.configuration.address.host)
+        try channel.pipeline.syncOperations.addHandler(handler, position: .first)
     }
 
     func connectionReady(_ connection: ClientConnection) {
@@ -124,7 +140,8 @@ final class ClientSession {
         self.current = nil
         self.draining.append(connection)
         let now = NIODeadline.now()
-        if self.machine.connectionDraining(at: now) { self.connect(at: now) }
+        if self.machine.connectionDraining(at: now, jitter: .random(in: 0...1)) { self.connect(at: now) }
+        self.setTimer()
     }
 
     func callGivenBack(_ call: Call, _ error: CacheClientError) {
@@ -132,6 +149,7 @@ final class ClientSession {
         let action = self.machine.callGivenBack(call, error, at: now)
         self.fail(action.failed)
         if action.connect { self.connect(at: now) }
+        self.setTimer()
     }
 
     func connectionEnded(_ connection: ClientConnection, _ fault: ConnectionFault, calls: [Call]) {

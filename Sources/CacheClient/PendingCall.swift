@@ -68,7 +68,10 @@ struct ConnectionFault: Error, Hashable {
     /// Whether the connection was lost, so that its calls may be made again on another; else the peer is at fault, and
     /// would be again.
     let isLoss: Bool
+    /// Whether the server said that it stops, so that another one, or itself, will soon be there instead.
+    var isHandover = false
 
     static func lost(_ error: CacheClientError) -> Self { Self(error: error, isLoss: true) }
+    static let stopping = Self(error: .stopping, isLoss: true, isHandover: true)
     static func refused(_ error: CacheClientError) -> Self { Self(error: error, isLoss: false) }
 }

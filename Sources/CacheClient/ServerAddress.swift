@@ -8,28 +8,34 @@ public struct ServerAddress: Sendable, Hashable {
     public static let local = Self(host: "127.0.0.1")
 
     private static let scheme = "semcached://"
+    private static let encryptedScheme = "semcached+tls://"
 
     /// A host name, an IPv4 address, or an IPv6 address without brackets.
     public let host: String
     /// 1…65,535.
     public let port: Int
+    /// Whether the address itself says that TLS is spoken there; see also ``ClientConfiguration/transportSecurity``.
+    public let usesTLS: Bool
 
     /// Makes an address of parts that are known to be right; ``init(_:)`` checks a text.
-    public init(host: String, port: Int = Self.defaultPort) {
+    public init(host: String, port: Int = Self.defaultPort, usesTLS: Bool = false) {
         self.host = host
         self.port = port
+        self.usesTLS = usesTLS
     }
 
-    /// Reads `host`, `host:port`, `[IPv6]:port` or a bare IPv6 address, each with or without `semcached://` before it.
+    /// Reads `host`, `host:port`, `[IPv6]:port` or a bare IPv6 address, each with or without `semcached://` before it,
+    /// or `semcached+tls://` for TLS.
     ///
     /// - Throws: ``CacheClientError`` with `.invalidArgument` that says what is wrong.
     public init(_ text: String) throws(CacheClientError) {
         var rest = Substring(text)
-        if rest.lowercased().hasPrefix(Self.scheme) {
-            rest = rest.dropFirst(Self.scheme.count)
+        let usesTLS = rest.lowercased().hasPrefix(Self.encryptedScheme)
+        if usesTLS || rest.lowercased().hasPrefix(Self.scheme) {
+            rest = rest.dropFirst(usesTLS ? Self.encryptedScheme.count : Self.scheme.count)
             if rest.hasSuffix("/") { rest = rest.dropLast() }
         } else if rest.contains("/") {
-            throw Self.fault("is no host:port or semcached://host:port")
+            throw Self.fault("is no host:port, semcached://host:port or semcached+tls://host:port")
         }
         let host: Substring
         var port: Substring?
@@ -56,7 +62,7 @@ public struct ServerAddress: Sendable, Hashable {
             else { throw Self.fault("has a port that is not 1 to 65535") }
             return number
         }
-        self.init(host: String(host), port: number ?? Self.defaultPort)
+        self.init(host: String(host), port: number ?? Self.defaultPort, usesTLS: usesTLS)
     }
 
     private static func fault(_ fault: String) -> CacheClientError {
@@ -65,8 +71,9 @@ public struct ServerAddress: Sendable, Hashable {
 }
 
 extension ServerAddress: CustomStringConvertible {
-    /// `host:port`, with brackets around an IPv6 address.
+    /// `host:port`, with brackets around an IPv6 address, and `semcached+tls://` before it if the address says so.
     public var description: String {
-        self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+        let host = self.host.contains(":") ? "[\(self.host)]" : self.host
+        return "\(self.usesTLS ? Self.encryptedScheme : "")\(host):\(self.port)"
     }
 }

@@ -20,9 +20,14 @@ package final class CacheCounters: Sendable {
     private let bypasses = Atomic<UInt64>(0)
     private let evictedEntries = Atomic<UInt64>(0)
 
-    package init() {}
+    private let savings: SavingsCounter
 
-    package func countHit(_ kind: LookupHit.Kind, _ tier: Tier) {
+    /// - Parameter savings: Of the tenant.
+    init(savings: SavingsCounter) { self.savings = savings }
+
+    /// - Parameter usage: Of the answer, if its caller stated it.
+    package func countHit(_ kind: LookupHit.Kind, _ tier: Tier, saving usage: Usage?) {
+        if let usage { self.savings.add(usage) }
         switch (kind, tier) {
         case (.exact, .l1): self.exactHitsL1.add(1, ordering: .relaxed)
         case (.exact, .store): self.exactHitsStore.add(1, ordering: .relaxed)
@@ -33,7 +38,7 @@ package final class CacheCounters: Sendable {
 
     func count(_ outcome: LookupOutcome) {
         switch outcome {
-        case .hit(let hit): self.countHit(hit.kind, hit.tier)
+        case .hit(let hit): self.countHit(hit.kind, hit.tier, saving: hit.matches.first?.entry.usage)
         case .miss(let miss): self.countMiss(miss.reason)
         case .bypass: self.bypasses.add(1, ordering: .relaxed)
         }

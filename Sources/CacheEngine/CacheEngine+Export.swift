@@ -8,6 +8,12 @@ extension CacheEngine {
     /// - Throws: ``CacheError`` with `.invalidArgument` for a cursor that is not one of this cache's; `.unavailable` or
     ///   `.resourceExhausted` if the store cannot be read; and as ``route(cache:vary:scope:)``.
     package func export(_ request: ExportRequest, scope: TenantScope) async throws(CacheError) -> ExportPage {
+        try await self.metrics.measure(.export) { () async throws(CacheError) -> ExportPage in
+            try await self.page(request, scope: scope)
+        }
+    }
+
+    private func page(_ request: ExportRequest, scope: TenantScope) async throws(CacheError) -> ExportPage {
         let plain = try self.route(cache: request.cache, vary: [], scope: scope).partition
         var position: ScanPosition?
         if let cursor = request.cursor {

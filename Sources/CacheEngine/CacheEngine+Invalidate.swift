@@ -10,6 +10,14 @@ extension CacheEngine {
     package func invalidate(
         _ request: InvalidateRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> InvalidateOutcome {
+        try await self.metrics.measure(.invalidate) { () async throws(CacheError) -> InvalidateOutcome in
+            try await self.removeSelected(request, scope: scope, by: deadline)
+        }
+    }
+
+    private func removeSelected(
+        _ request: InvalidateRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
+    ) async throws(CacheError) -> InvalidateOutcome {
         let tenant = try self.tenant(scope)
         let selector: RemovalSelector?
         var counters = tenant.account.uncounted

@@ -11,6 +11,14 @@ extension CacheEngine {
     package func lookup(
         _ request: LookupRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> LookupOutcome {
+        try await self.metrics.measure(.lookup) { () async throws(CacheError) -> LookupOutcome in
+            try await self.find(request, scope: scope, by: deadline)
+        }
+    }
+
+    private func find(
+        _ request: LookupRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
+    ) async throws(CacheError) -> LookupOutcome {
         let route = try self.route(cache: request.cache, vary: request.vary, scope: scope)
         let outcome: LookupOutcome
         switch try route.question(of: request.prompt) {
@@ -213,6 +221,7 @@ extension CacheEngine {
         switch trouble {
         case .refused(let error): throw error
         case .degraded(let degradation):
+            if !Task.isCancelled { self.metrics.countDegraded(degradation) }
             guard route.policy.failsOpen else {
                 let isLate = degradation == .deadlineExceeded
                 throw CacheError(isLate ? .deadlineExceeded : .unavailable, "the cache could not look: \(degradation)")

@@ -7,6 +7,12 @@ extension CacheEngine {
     ///
     /// - Throws: ``CacheError`` with `.unavailable` if the store cannot tell, and as ``tenant(_:)``.
     package func statistics(cache: String?, scope: TenantScope) async throws(CacheError) -> ServiceStatistics {
+        try await self.metrics.measure(.stats) { () async throws(CacheError) -> ServiceStatistics in
+            try await self.counted(cache: cache, scope: scope)
+        }
+    }
+
+    private func counted(cache: String?, scope: TenantScope) async throws(CacheError) -> ServiceStatistics {
         let tenant = try self.tenant(scope)
         let size: TenantSize
         do throws(VectorStoreError) {

@@ -14,6 +14,14 @@ extension CacheEngine {
     package func store(
         _ request: StoreRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> StoreOutcome {
+        try await self.metrics.measure(.store) { () async throws(CacheError) -> StoreOutcome in
+            try await self.keep(request, scope: scope, by: deadline)
+        }
+    }
+
+    private func keep(
+        _ request: StoreRequest, scope: TenantScope, by deadline: ContinuousClock.Instant
+    ) async throws(CacheError) -> StoreOutcome {
         let route = try self.route(cache: request.cache, vary: request.vary, scope: scope)
         guard request.response.count <= route.policy.maximumResponseBytes else {
             throw .tooLong("response", request.response.count, limit: route.policy.maximumResponseBytes)

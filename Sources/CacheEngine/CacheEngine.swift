@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CacheModel
+package import CoreMetrics
 package import Logging
 import Synchronization
+package import Tracing
 
 /// The verbs: look up, store, invalidate.
 ///
@@ -17,7 +19,8 @@ package final class CacheEngine: Sendable {
     }
 
     package let memory: MemoryTier
-    let store: any VectorStore
+    let metrics: EngineMetrics
+    let store: ObservedStore
     let pool: EmbeddingPool
     let troubles: TroubleLog
     let clock: @Sendable () -> Timestamp
@@ -30,12 +33,16 @@ package final class CacheEngine: Sendable {
     /// - Parameters:
     ///   - clock: The wall clock: times to live are absolute.
     ///   - random: Uniform in 0..<1.
+    ///   - metrics: As bootstrapped, if nothing else is said.
+    ///   - tracer: Likewise.
     package init(
         store: any VectorStore, pool: EmbeddingPool, memory: MemoryTier, directory: TenantDirectory, logger: Logger,
         clock: @escaping @Sendable () -> Timestamp,
-        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        metrics: any MetricsFactory = MetricsSystem.factory, tracer: any Tracer = InstrumentationSystem.tracer
     ) {
-        self.store = store
+        self.store = ObservedStore(store, metrics: metrics, spans: Spans(tracer))
+        self.metrics = EngineMetrics(metrics)
         self.pool = pool
         self.memory = memory
         self.tenants = Mutex(Tenants(directory: directory))
@@ -86,6 +93,22 @@ package final class CacheEngine: Sendable {
         }
     }
 
+    /// The tenants of the configuration, by name.
+    package var declaredTenants: [TenantID] { self.tenants.withLock { Array($0.directory.tenants.keys) }.sorted() }
+
+    /// Tenants that only credentials named, since the start, by name.
+    package var undeclaredTenants: [TenantID] {
+        self.tenants.withLock { tenants in tenants.accounts.keys.filter { !tenants.directory.declares($0) } }.sorted()
+    }
+
+    /// What the tenants did since the start, without those that did nothing.
+    var accounts: [TenantID: TenantAccount] { self.tenants.withLock { $0.accounts } }
+
+    func declares(_ tenant: TenantID) -> Bool { self.tenants.withLock { $0.directory.declares(tenant) } }
+
+    /// `nil` for a tenant that the configuration does not have.
+    func policy(of tenant: TenantID) -> TenantPolicy? { self.tenants.withLock { $0.directory.policy(of: tenant) } }
+
     // MARK: Routes
 
     /// - Throws: ``CacheError`` with `.notFound` for a cache that the tenant does not have, and as ``tenant(_:)``.
@@ -126,4 +149,9 @@ package final class CacheEngine: Sendable {
     package func noteServed(_ found: MemoryTier.Found, in partition: Partition, at now: Timestamp) {
         if found.item.isNoteDue(at: now) { self.store.touch(found.item.entry.id, in: partition, at: now) }
     }
+}
+
+extension Sequence<TenantID> {
+    /// By the bytes of the names.
+    fileprivate func sorted() -> [TenantID] { self.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) } }
 }

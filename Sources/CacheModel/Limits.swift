@@ -23,6 +23,11 @@ package enum Limits {
     package static let maximumConnections = 10_000
     /// Connections that have not said hello yet, of one listener.
     package static let maximumUnauthenticatedConnections = 2_000
+    /// Of these, from one address: one host that opens many and says nothing leaves the others their part. Behind a load
+    /// balancer that hides addresses, all come from one.
+    package static let maximumUnauthenticatedConnectionsPerAddress = 1_000
+    /// Connections that one turn of an event loop accepts, so that a storm of them holds up nobody's calls for long.
+    package static let maximumAcceptsPerTurn: UInt = 16
     /// Time in which a connection must say hello.
     package static let handshakeDeadline = Duration.seconds(5)
     /// Time in which a frame that was begun must be complete: a peer that drips bytes holds nothing for long.
@@ -32,6 +37,16 @@ package enum Limits {
     package static let maximumUnwrittenBytes = 8 << 20
     /// Time in which a peer that does not read must take some of what is waiting for it.
     package static let writeDeadline = Duration.seconds(30)
+    /// Time after a GoAway, with nothing left to answer, in which it is the peer's to close.
+    package static let goAwayLinger = Duration.seconds(1)
+    /// Time without a call after which a connection is asked to go. A client that is still there makes another one with
+    /// its next call.
+    package static let idleDeadline = Duration.seconds(3600)
+    /// Silence after which the system asks whether a peer is still there, time between its questions, and how many go
+    /// without an answer: a peer that vanished holds nothing for longer than two minutes.
+    package static let keepAliveIdle = Duration.seconds(60)
+    package static let keepAliveInterval = Duration.seconds(15)
+    package static let keepAliveProbes = 4
     /// Deadline of a call that names none.
     package static let defaultDeadline = Duration.seconds(10)
     /// Longest deadline that a call may ask for; a longer one is shortened.
@@ -61,8 +76,12 @@ package enum Limits {
     package static let keyFirstFetchInterval = Duration.seconds(1)
     /// Age at which keys that cannot be fetched again are no longer believed.
     package static let maximumKeyAge = Duration.seconds(86_400)
+    /// A name in a client's certificate, bytes: a SPIFFE id has 2048 at most.
+    package static let maximumCertificateNameBytes = 2048
     /// Tenant name, bytes: identity providers make long ones.
     package static let maximumTenantNameBytes = 512
+    /// Time series of all metrics together; tenants that are configured are a part of their labels.
+    package static let maximumSeries = 20_000
     /// Tenants that are remembered, each with its counters: credentials may name any number. Those of the configuration
     /// are let in above it.
     package static let maximumTenants = 100_000
@@ -71,6 +90,27 @@ package enum Limits {
     package static let maximumCountedCaches = 1000
     /// `traceparent` of W3C, bytes.
     package static let maximumTraceParentBytes = 256
+    /// `tracestate` of W3C, bytes; the longest that its recipients must pass on.
+    package static let maximumTraceStateBytes = 512
+
+    // MARK: gRPC
+
+    /// A tenth of a call's time, and not more than this, is left for the answer's way to the caller, whose clock runs.
+    package static let maximumAnswerTravel = Duration.milliseconds(50)
+    /// Tokens that were found genuine and are remembered: each call shows one, and to verify one takes 0.1 ms.
+    package static let rememberedTokens = 8192
+    /// Streams of one connection that are no calls, such as health watches and reflection: they need no credential.
+    package static let maximumSideStreams = 16
+    /// Bytes that the peer may send on one of them.
+    package static let maximumSideStreamBytes = 64 << 10
+    /// What a peer may send on a stream before it is read, bytes: at 1 ms to it, 256 MB/s.
+    package static let streamWindowBytes = 256 << 10
+    /// Time between the pings of a peer without calls; one that pings more often is sent away.
+    package static let minimumPingInterval = Duration.seconds(10)
+    /// Time between telling a peer that the server is about to stop and refusing what it opens: the way there and back.
+    package static let goAwayNotice = Duration.milliseconds(250)
+    /// Time in which a peer must have answered that it knows of the server's end. Its calls in flight are waited for.
+    package static let goAwayDeadline = Duration.seconds(2)
 
     // MARK: Requests
 
@@ -139,6 +179,22 @@ package enum Limits {
     package static let maximumFilterNumberBytes = 64
     /// Tags of which an entry is to have one: they are one list of a filter.
     package static let maximumFilterTags = 256
+
+    // MARK: Figures and the admin port
+
+    /// Time for asking the store what tenants have stored, for one scrape: Prometheus waits for ten seconds.
+    package static let figuresDeadline = Duration.seconds(3)
+    /// Tenants that one answer with statistics names.
+    package static let maximumTenantsInFigures = 1000
+    /// Open connections of the admin port: a few scrapers and probes. What comes above it waits.
+    package static let maximumAdminConnections = 64
+    /// Time in which a connection of the admin port must have taken a whole answer, and then the next.
+    package static let adminDeadline = Duration.seconds(30)
+    /// Header fields of a request to the admin port, bytes together, and how many.
+    package static let maximumAdminHeaderBytes = 16 << 10
+    package static let maximumAdminHeaders = 100
+    /// Body of such a request, bytes: nothing asks for one, and no byte of it is kept.
+    package static let maximumAdminBodyBytes = 1 << 10
 
     // MARK: Memory and queues
 

@@ -18,7 +18,7 @@ extension ConnectionHandler {
                 do throws(CacheError) {
                     let tenant = try self.admit(request, tenant: call.tenant, bytes: bytes)
                     self.start(
-                        request, of: tenant, id: call.id, serial: serial, bytes: bytes, deadline: call.deadline)
+                        call, request, of: tenant, serial: serial, bytes: bytes)
                 } catch {
                     self.send(.reply(Reply(id: call.id, result: .failure(error))))
                 }
@@ -45,16 +45,17 @@ extension ConnectionHandler {
         guard let roles = self.session?.principal.roles, let tenant = try self.session?.tenant(naming: name) else {
             throw CacheError(.unauthenticated, "a credential is needed")
         }
-        try self.dispatcher.admit(request, of: tenant, roles: roles, bytes: bytes)
+        try self.dispatcher.admit(request, of: tenant, roles: roles, bytes: bytes, from: .native)
         return tenant
     }
 
     private func start(
-        _ request: ServiceRequest, of tenant: Tenant, id: UInt64, serial: UInt64, bytes: Int, deadline: Duration?
+        _ call: Call, _ request: ServiceRequest, of tenant: Tenant, serial: UInt64, bytes: Int
     ) {
         guard let context = self.context, let executor = self.executor else { return tenant.account.endCall() }
         let scope = tenant.scope
-        let allowed = min(deadline ?? Limits.defaultDeadline, Limits.maximumDeadline)
+        let id = call.id
+        let allowed = min(call.deadline ?? Limits.defaultDeadline, Limits.maximumDeadline)
         let instant = ContinuousClock.now + allowed
         let isolated = context.eventLoop.assumeIsolated()
         // The caller's answer does not depend on whether what it waits for can be interrupted.
@@ -66,12 +67,8 @@ extension ConnectionHandler {
         // Unstructured: it is awaited by nobody and owned by the connection's state, which cancels it when the call is
         // given up or the connection ends, and counts it until it does.
         let task = Task(executorPreference: executor) {
-            let result: Result<ServiceResponse, CacheError>
-            do throws(CacheError) {
-                result = .success(try await dispatcher.dispatch(request, scope: scope, by: instant))
-            } catch {
-                result = .failure(error)
-            }
+            let result = await dispatcher.dispatch(
+                request, scope: scope, by: instant, from: CallOrigin(.native, traceparent: call.traceparent))
             tenant.account.endCall()
             bound.value.finish(id, serial: serial, bytes: bytes, result)
         }
@@ -85,7 +82,7 @@ extension ConnectionHandler {
         switch self.state.ended(bytes: bytes) {
         case .none: break
         case .resumeReading: self.resumeReading()
-        case .close: self.closeAfterFlush()
+        case .linger: self.linger()
         }
     }
 

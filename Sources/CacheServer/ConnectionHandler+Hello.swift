@@ -3,8 +3,10 @@
 import CacheEngine
 import CacheModel
 import CacheWire
+import CoreMetrics
 import Logging
 import NIOCore
+import OpenSSLTLS
 
 extension ConnectionHandler {
     func helloReceived(_ hello: Hello) throws(WireError) {
@@ -19,11 +21,12 @@ extension ConnectionHandler {
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         let authenticator = self.authenticator
         let now = self.dispatcher.engine.now
+        let certificate = self.certificate
         // Unstructured: the connection owns it and cancels it when it ends; the handshake's deadline bounds it.
         self.authentication = Task(executorPreference: executor) {
             let result: Result<Principal, CacheError>
             do throws(CacheError) {
-                result = .success(try await authenticator.authenticate(credential, at: now))
+                result = .success(try await authenticator.authenticate(credential, certificate: certificate, at: now))
             } catch {
                 result = .failure(error)
             }
@@ -40,6 +43,7 @@ extension ConnectionHandler {
             return self.authenticated(.failure(CacheError(.unauthenticated, "the credential is no longer accepted")))
         case .success(let found): principal = found
         case .failure(let error):
+            self.dispatcher.metrics.refusedCredentials.increment()
             self.logger.debug("credential refused", metadata: ["error.code": "\(error.code)"])
             self.send(.reply(Reply(id: 0, result: .failure(error))))
             return self.closeAfterFlush()
@@ -60,7 +64,9 @@ extension ConnectionHandler {
             .welcome(
                 Welcome(
                     version: version, serverVersion: ServiceVersion.current,
+                    maximumCallsInFlight: self.limits.maximumCallsInFlight,
                     embeddingDimensions: UInt32(self.dispatcher.engine.dimensions))))
+        self.watchIdleness()
         if let expiresAt = principal.expiresAt, let context = self.context {
             let rest = max(.zero, expiresAt - self.dispatcher.engine.now)
             self.credentialEnd = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(rest)) {
@@ -74,5 +80,16 @@ extension ConnectionHandler {
     func checkCredential() {
         guard let session, !self.authenticator.accepts(session.principal) else { return }
         self.drain("the credential is no longer accepted")
+    }
+}
+
+extension ClientCertificate {
+    /// Names that are none of ours, such as one that is not ASCII, are left out: no configuration can name them.
+    init(_ peer: PeerCertificate) {
+        self.init(
+            names: peer.dnsNames.compactMap { CertificateName(dns: $0) }
+                + peer.uris.compactMap { CertificateName(uri: $0) }
+                + peer.emails.compactMap { CertificateName(email: $0) },
+            notAfter: Timestamp(milliseconds: min(peer.notAfter, .max / 1000) * 1000))
     }
 }

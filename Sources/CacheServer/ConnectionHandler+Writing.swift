@@ -68,6 +68,8 @@ extension ConnectionHandler {
     func closeAfterFlush() {
         guard let context = self.context, !self.isClosing else { return }
         self.isClosing = true
+        // Nothing can be said before TLS stands.
+        guard !self.isSecuring else { return context.close(promise: nil) }
         for work in self.state.closed() {
             work.deadline.cancel()
             work.task.cancel()

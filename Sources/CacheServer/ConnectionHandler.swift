@@ -6,6 +6,7 @@ import CacheModel
 import CacheWire
 import Logging
 import NIOCore
+import OpenSSLTLS
 
 /// One connection of the native protocol: frames in, frames out, calls between.
 ///
@@ -31,7 +32,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     let limits: ConnectionLimits
     private let decoder = ClientMessageDecoder()
     let encoder = ServerMessageEncoder()
-    private var reader: FrameReader
+    var reader: FrameReader
     var fastLane: FastLane
     var session: Session?
     var state: ConnectionStateMachine<Work>
@@ -45,17 +46,24 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     var isFlushScheduled = false
     var isClosing = false
     private var isReadPending = false
-    private var framesRead: UInt64 = 0
+    var framesRead: UInt64 = 0
     var handshakeDeadline: Scheduled<Void>?
     var credentialEnd: Scheduled<Void>?
     var authentication: Task<Void, Never>?
     private var frameDeadline: Scheduled<Void>?
     var writeDeadline: Scheduled<Void>?
+    var idleDeadline: Scheduled<Void>?
+    var lingerDeadline: Scheduled<Void>?
+    /// Whether TLS has yet to say who the peer is.
+    var isSecuring: Bool
+    var certificate: ClientCertificate?
 
-    /// - Parameter outcome: Told when the peer said hello and when the connection is gone.
+    /// - Parameters:
+    ///   - isSecured: Whether a ``TLSHandler`` comes before.
+    ///   - outcome: Told when the peer said hello and when the connection is gone.
     init(
-        dispatcher: Dispatcher, authenticator: any Authenticator, limits: ConnectionLimits, logger: Logger,
-        outcome: @escaping (ConnectionOutcome) -> Void
+        dispatcher: Dispatcher, authenticator: any Authenticator, limits: ConnectionLimits, isSecured: Bool,
+        logger: Logger, outcome: @escaping (ConnectionOutcome) -> Void
     ) {
         self.dispatcher = dispatcher
         self.authenticator = authenticator
@@ -63,7 +71,8 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         self.logger = logger
         self.outcome = outcome
         self.reader = FrameReader(maximumBodyBytes: Limits.maximumHelloBytes)
-        self.fastLane = FastLane(engine: dispatcher.engine)
+        self.fastLane = FastLane(dispatcher)
+        self.isSecuring = isSecured
         self.state = ConnectionStateMachine(maximumInFlight: limits.maximumCallsInFlight)
     }
 
@@ -75,6 +84,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         let deadline = TimeAmount(self.limits.handshakeDeadline)
         self.handshakeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
             guard self.state.isStranger else { return }
+            guard !self.isSecuring else { return self.handshakeFailed("not complete in time") }
             self.fail(WireError(.unexpectedMessage, "no hello within \(self.limits.handshakeDeadline)"))
         }
     }
@@ -87,6 +97,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.end() }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if self.isSecuring, let fault = error as? TLSError { return self.handshakeFailed("\(fault)") }
         // Broken pipe, reset: the peer is gone, its calls with it.
         context.close(promise: nil)
     }
@@ -97,26 +108,15 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
             work.deadline.cancel()
             work.task.cancel()
         }
-        for timer in [self.handshakeDeadline, self.frameDeadline, self.writeDeadline, self.credentialEnd] {
+        for timer in [
+            self.handshakeDeadline, self.frameDeadline, self.writeDeadline, self.credentialEnd, self.idleDeadline,
+            self.lingerDeadline,
+        ] {
             timer?.cancel()
         }
         self.authentication?.cancel()
         self.context = nil
         self.outcome(.closed)
-    }
-
-    /// Lets calls in flight finish, takes no new ones, and closes.
-    ///
-    /// - Parameter reason: What the peer is told.
-    func drain(_ reason: String = "the server is about to stop") {
-        switch self.state.drain() {
-        case .none: break
-        case .goAway: self.send(.goAway(reason: reason))
-        case .goAwayAndClose:
-            self.send(.goAway(reason: reason))
-            self.closeAfterFlush()
-        case .close: self.closeAfterFlush()
-        }
     }
 
     // MARK: Reading

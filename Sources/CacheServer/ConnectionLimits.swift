@@ -2,14 +2,18 @@
 
 import CacheModel
 
-/// What one connection may do; the defaults are those of ``Limits``, tests set others.
-package struct ConnectionLimits: Sendable {
+/// What connections may do; the defaults are those of ``Limits``.
+package struct ConnectionLimits: Sendable, Equatable {
     package var maximumCallsInFlight = Limits.maximumCallsInFlight
     package var maximumConnections = Limits.maximumConnections
     package var maximumUnauthenticatedConnections = Limits.maximumUnauthenticatedConnections
+    package var maximumUnauthenticatedConnectionsPerAddress = Limits.maximumUnauthenticatedConnectionsPerAddress
+    /// Of TLS and hello together.
     package var handshakeDeadline = Limits.handshakeDeadline
     package var frameDeadline = Limits.frameDeadline
     package var writeDeadline = Limits.writeDeadline
+    /// `nil`: a connection may stay without a call for ever.
+    package var idleDeadline: Duration? = Limits.idleDeadline
 
     package init() {}
 }

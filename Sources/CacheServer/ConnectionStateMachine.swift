@@ -32,7 +32,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         /// There is room for another call.
         case resumeReading
         /// The last call of a connection that is to end has ended.
-        case close
+        case linger
     }
 
     private enum State {
@@ -155,7 +155,7 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         switch self.state {
         case .open: return wasFull ? .resumeReading : .none
         // Also when stopping: what waits is refused, and a cancel may be among it.
-        case .draining: return self.inFlight == 0 ? .close : wasFull ? .resumeReading : .none
+        case .draining: return self.inFlight == 0 ? .linger : wasFull ? .resumeReading : .none
         case .awaitingHello, .authenticating, .closed: return .none
         }
     }
@@ -163,8 +163,10 @@ struct ConnectionStateMachine<Work>: ~Copyable {
     enum DrainAction: Equatable {
         case none
         case goAway
+        /// No call is in flight, but some may be on their way.
+        case goAwayAndLinger
+        /// The peer was not let in yet.
         case goAwayAndClose
-        case close
     }
 
     /// The server is about to stop.
@@ -172,10 +174,10 @@ struct ConnectionStateMachine<Work>: ~Copyable {
         switch self.state {
         case .awaitingHello, .authenticating:
             self.state = .closed
-            return .close
+            return .goAwayAndClose
         case .open:
             self.state = .draining
-            return self.inFlight == 0 ? .goAwayAndClose : .goAway
+            return self.inFlight == 0 ? .goAwayAndLinger : .goAway
         case .draining, .closed: return .none
         }
     }

@@ -22,6 +22,9 @@ struct FastLane {
     private static let longestKey = 2 << 10
 
     private let engine: CacheEngine
+    private let metrics: ServerMetrics
+    /// Whether a call of a sampled trace must leave a span, which the slow lane does.
+    private let isTracing: Bool
     private var routes: [RememberedRoute?] = Array(repeating: nil, count: Limits.rememberedPartitions)
     private var scratch: [UInt8] = []
     /// Whether the peer may look up at all.
@@ -29,7 +32,11 @@ struct FastLane {
     /// Whether calls name their tenant.
     private var isGateway = false
 
-    init(engine: CacheEngine) { self.engine = engine }
+    init(_ dispatcher: Dispatcher) {
+        self.engine = dispatcher.engine
+        self.metrics = dispatcher.metrics
+        self.isTracing = dispatcher.isTracing
+    }
 
     mutating func open(to principal: Principal) {
         self.isOpen = principal.roles.contains(.read)
@@ -52,7 +59,7 @@ struct FastLane {
         guard self.isOpen, message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL else { return false }
         let call = message.call!
         guard call.pointee.request_case == SEMCACHED__V1__CALL__REQUEST_LOOKUP, call.pointee.id != 0,
-            Self.isPlain(call.pointee.traceparent), self.isGateway == (call.pointee.tenant.len > 0)
+            self.isPlain(call.pointee.traceparent), self.isGateway == (call.pointee.tenant.len > 0)
         else { return false }
         let lookup = call.pointee.lookup!
         let prompt = UnsafeRawBufferPointer(start: lookup.pointee.prompt.data, count: lookup.pointee.prompt.len)
@@ -83,7 +90,8 @@ struct FastLane {
         outbound.writeHit(
             id: call.pointee.id, kind: found.kind, prepared: prepared, similarity: found.similarity,
             at: now)
-        route.counters.countHit(found.kind, .l1)
+        route.counters.countHit(found.kind, .l1, saving: found.item.entry.usage)
+        self.metrics.countFastLookup()
         return true
     }
 
@@ -130,11 +138,12 @@ struct FastLane {
         return true
     }
 
-    /// Whether a `traceparent` is what the slow lane accepts, without a doubt.
-    private static func isPlain(_ traceparent: ProtobufCBinaryData) -> Bool {
+    /// Whether a `traceparent` is what the slow lane accepts, without a doubt, and asks for no span.
+    private func isPlain(_ traceparent: ProtobufCBinaryData) -> Bool {
         let bytes = UnsafeRawBufferPointer(start: traceparent.data, count: traceparent.len)
         return bytes.isEmpty
-            || bytes.count <= Limits.maximumTraceParentBytes && CanonicalPrompt.isCanonicalASCII(bytes)
+            || !self.isTracing && bytes.count <= Limits.maximumTraceParentBytes
+                && CanonicalPrompt.isCanonicalASCII(bytes)
     }
 
     private static func mode(_ mode: Semcached__V1__LookupMode) -> LookupRequest.Mode? {

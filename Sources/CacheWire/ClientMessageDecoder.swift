@@ -97,8 +97,7 @@ package final class ClientMessageDecoder {
         case SEMCACHED__V1__CALL__REQUEST_INVALIDATE:
             return .invalidate(try InvalidateRequest(call.invalidate.pointee))
         case SEMCACHED__V1__CALL__REQUEST_STATS:
-            let cache = call.stats.pointee.cache
-            return .stats(cache: cache.len == 0 ? nil : try cache.name("cache", limit: Limits.maximumCacheNameBytes))
+            return .stats(cache: try statisticsCache(call.stats.pointee))
         case SEMCACHED__V1__CALL__REQUEST_EXPORT:
             return .export(try ExportRequest(call.export.pointee))
         case SEMCACHED__V1__CALL__REQUEST_PING:

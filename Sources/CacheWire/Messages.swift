@@ -29,11 +29,14 @@ package struct Welcome: Sendable, Equatable {
     package var maximumResponseBytes: UInt32
     package var embeddingDimensions: UInt32
 
-    package init(version: UInt32, serverVersion: String, embeddingDimensions: UInt32) {
+    package init(
+        version: UInt32, serverVersion: String, maximumCallsInFlight: Int = Limits.maximumCallsInFlight,
+        embeddingDimensions: UInt32
+    ) {
         self.version = version
         self.serverVersion = serverVersion
         self.maximumFrameBytes = UInt32(Limits.maximumFrameBytes)
-        self.maximumCallsInFlight = UInt32(Limits.maximumCallsInFlight)
+        self.maximumCallsInFlight = UInt32(clamping: maximumCallsInFlight)
         self.maximumPromptBytes = UInt32(Limits.maximumPromptBytes)
         self.maximumResponseBytes = UInt32(Limits.maximumResponseBytes)
         self.embeddingDimensions = embeddingDimensions

@@ -9,6 +9,11 @@ func cacheName(_ data: ProtobufCBinaryData) throws(CacheError) -> String {
     try data.name("cache", limit: Limits.maximumCacheNameBytes)
 }
 
+/// The cache that statistics are asked of; `nil` for all.
+func statisticsCache(_ stats: Semcached__V1__StatsRequest) throws(CacheError) -> String? {
+    stats.cache.len == 0 ? nil : try cacheName(stats.cache)
+}
+
 extension Prompt {
     /// Reads the one of a prompt's two fields that is there.
     init(

@@ -60,18 +60,10 @@ extension MessageBuilder {
             packed.pointee.lookup = self.lookup(outcome)
         case .success(.store(let outcome)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_STORE
-            packed.pointee.store = self.make(semcached__v1__store_response__init)
-            packed.pointee.store.pointee.entry_id = self.bytes(outcome.id.text)
-            packed.pointee.store.pointee.expires_at_ms = UInt64(clamping: outcome.expiresAt.milliseconds)
-            packed.pointee.store.pointee.replaced = outcome.isReplacement ? 1 : 0
+            packed.pointee.store = self.store(outcome)
         case .success(.invalidate(let outcome)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_INVALIDATE
-            packed.pointee.invalidate = self.make(semcached__v1__invalidate_response__init)
-            packed.pointee.invalidate.pointee.count = UInt64(outcome.count)
-            packed.pointee.invalidate.pointee.dry_run = outcome.isDryRun ? 1 : 0
-            let sample = self.list(outcome.sample) { self.bytes($0.text) }
-            packed.pointee.invalidate.pointee.n_sample_ids = sample.count
-            packed.pointee.invalidate.pointee.sample_ids = sample.start
+            packed.pointee.invalidate = self.invalidate(outcome)
         case .success(.stats(let statistics)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_STATS
             packed.pointee.stats = self.statistics(statistics)
@@ -80,13 +72,34 @@ extension MessageBuilder {
             packed.pointee.export = self.page(page)
         case .success(.ping(let serverVersion)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_PING
-            packed.pointee.ping = self.make(semcached__v1__ping_response__init)
-            packed.pointee.ping.pointee.server_version = self.bytes(serverVersion)
+            packed.pointee.ping = self.ping(serverVersion)
         }
         return packed
     }
 
-    private func lookup(_ outcome: LookupOutcome) -> UnsafeMutablePointer<Semcached__V1__LookupResponse> {
+    func store(_ outcome: StoreOutcome) -> UnsafeMutablePointer<Semcached__V1__StoreResponse> {
+        let packed = self.make(semcached__v1__store_response__init)
+        packed.pointee.entry_id = self.bytes(outcome.id.text)
+        packed.pointee.expires_at_ms = UInt64(clamping: outcome.expiresAt.milliseconds)
+        packed.pointee.replaced = outcome.isReplacement ? 1 : 0
+        return packed
+    }
+
+    func invalidate(_ outcome: InvalidateOutcome) -> UnsafeMutablePointer<Semcached__V1__InvalidateResponse> {
+        let packed = self.make(semcached__v1__invalidate_response__init)
+        packed.pointee.count = UInt64(outcome.count)
+        packed.pointee.dry_run = outcome.isDryRun ? 1 : 0
+        (packed.pointee.n_sample_ids, packed.pointee.sample_ids) = self.list(outcome.sample) { self.bytes($0.text) }
+        return packed
+    }
+
+    func ping(_ serverVersion: String) -> UnsafeMutablePointer<Semcached__V1__PingResponse> {
+        let packed = self.make(semcached__v1__ping_response__init)
+        packed.pointee.server_version = self.bytes(serverVersion)
+        return packed
+    }
+
+    func lookup(_ outcome: LookupOutcome) -> UnsafeMutablePointer<Semcached__V1__LookupResponse> {
         let packed = self.make(semcached__v1__lookup_response__init)
         switch outcome {
         case .hit(let hit):
@@ -163,7 +176,7 @@ extension Timestamp {
 
 extension Duration {
     /// At least 1, and never sooner than the duration.
-    fileprivate var millisecondsRoundedUp: UInt64 {
+    package var millisecondsRoundedUp: UInt64 {
         let whole = self.wholeMilliseconds
         return max(1, UInt64(clamping: whole) + (.milliseconds(whole) < self ? 1 : 0))
     }

@@ -78,6 +78,8 @@ package final class EmbeddedStore: VectorStore {
 
     package var indexBytes: Int { self.catalogue.indexBytes }
 
+    package var systemName: String? { "sqlite" }
+
     // MARK: Reading
 
     package func entry(

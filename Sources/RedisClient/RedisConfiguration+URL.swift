@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import OpenSSLTLS
+
 extension RedisConfiguration {
     /// Reads a URL of one of the forms
     ///
@@ -12,13 +14,14 @@ extension RedisConfiguration {
     /// In user, password, service and query, other characters than letters, digits and `-._~` are written as `%` and
     /// two hexadecimal digits.
     ///
-    /// - Parameter security: How connections of `rediss` are encrypted; `nil` if this build cannot.
+    /// - Parameter tls: How TLS is spoken with all servers, sentinels too. Unless it says otherwise, each must prove that
+    ///   it has the name, or IP address, by which the URL or another server names it, to an authority of the system.
     /// - Throws: `.misconfigured`. As a mistake may be anywhere, and the password in the place of the host, nothing of
     ///   the URL but its scheme is in the message.
-    package init(url: String, security: RedisTransportSecurity? = nil) throws(RedisError) {
+    package init(url: String, tls: TLSClientConfiguration = TLSClientConfiguration()) throws(RedisError) {
         let parts = try URLParts(url)
-        if parts.isEncrypted, security == nil {
-            throw .url("\(parts.scheme)://… asks for TLS, which this build does not have for Redis yet")
+        guard parts.isEncrypted || tls == TLSClientConfiguration() else {
+            throw .url("does not ask for the TLS that is set up: write rediss instead of redis")
         }
         let addresses = try parts.addresses()
         let names = try parts.pathSegments()
@@ -44,7 +47,8 @@ extension RedisConfiguration {
         }
         self.init(
             deployment, credentials: try parts.credentials(), sentinelCredentials: try parts.sentinelCredentials(),
-            database: try database.map(Self.database) ?? 0, security: parts.isEncrypted ? security : nil)
+            database: try database.map(Self.database) ?? 0,
+            security: parts.isEncrypted ? try RedisTLS.security(tls) : nil)
     }
 
     private static func database(_ digits: String) throws(RedisError) -> Int {

@@ -21,7 +21,7 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
         case closed
         /// The task that waits was cancelled.
         case cancelled
-        /// Settings with which it cannot work: a URL form, a missing TLS.
+        /// Settings with which it cannot work: a URL of another form, a certificate that is not accepted.
         case misconfigured
 
         /// Whether it comes only of commands that were sent.

@@ -62,6 +62,8 @@ package final class RedisVectorStore: VectorStore {
     /// None of it is in this process.
     package var indexBytes: Int { 0 }
 
+    package var systemName: String? { "redis" }
+
     package func entry(
         _ id: EntryID, in partition: Partition, at now: Timestamp
     ) async throws(VectorStoreError) -> CacheEntry? {

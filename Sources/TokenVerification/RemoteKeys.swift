@@ -81,6 +81,8 @@ final class RemoteKeys: Sendable {
             timeout: .init(connect: TimeAmount(Limits.keyConnectDeadline), read: nil))
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
+        // The issuer is none of those whom a trace concerns.
+        configuration.tracing.tracer = nil
         let response: HTTPClient.Response
         do {
             // A client for each fetch: there is one in ten minutes, and none is left to be shut down.

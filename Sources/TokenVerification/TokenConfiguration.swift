@@ -3,7 +3,7 @@
 package import CacheModel
 
 /// Which tokens are let in, and where they say what.
-package struct TokenConfiguration: Sendable {
+package struct TokenConfiguration: Sendable, Equatable {
     /// How a token may be signed; the raw value is the `alg` of its header.
     package enum Algorithm: String, Sendable, CaseIterable {
         case hs256 = "HS256"
@@ -12,7 +12,7 @@ package struct TokenConfiguration: Sendable {
     }
 
     /// Where the keys come from.
-    package enum Keys: Sendable {
+    package enum Keys: Sendable, Equatable {
         /// Shared with the issuer; at least ``Limits/minimumTokenSecretBytes``. For HS256 only.
         case secret([UInt8])
         /// Path of a JSON Web Key Set, read when the verifier is made.

@@ -74,10 +74,12 @@ struct CommandFault: Error, Equatable {
         let message = Output.printable(error.message)
         if let retryAfter = error.retryAfter { return "\(message); try again in \(DurationText.wait(retryAfter))" }
         switch (error.origin, error.code) {
+        case (.connection, .unavailable) where error.field == "tls":
+            return "\(message). See --ca-file, --server-name, --client-certificate and --client-key"
         case (.connection, .unavailable):
             return "\(message). Start a server with ./deploy/run, or name another with --server or SEMCACHED_SERVER"
         case (.server, .unauthenticated):
-            return "\(message). Name a credential with --api-key-file or --token-file"
+            return "\(message). Name a credential with --api-key-file, --token-file or --client-certificate"
         default:
             return message
         }

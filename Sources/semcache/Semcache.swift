@@ -15,8 +15,12 @@ struct Semcache: AsyncParsableCommand {
         commandName: "semcache",
         abstract: "Looks up, stores and removes answers in a semcached server.",
         discussion: """
-            The server is named by --server or SEMCACHED_SERVER; 127.0.0.1:7070 if neither is given. A server with
-            credentials is shown the one of --api-key-file, --token-file, SEMCACHED_API_KEY or SEMCACHED_TOKEN.
+            The server is named by --server or SEMCACHED_SERVER; 127.0.0.1:7070 if neither is given. With
+            semcached+tls:// before it, or --tls, the connection is encrypted and the server must prove its name, to an
+            authority of the system or of --ca-file (SEMCACHED_CA_FILE). A server with credentials is shown the one of
+            --api-key-file, --token-file, SEMCACHED_API_KEY or SEMCACHED_TOKEN; one that knows its clients by
+            certificates, that of --client-certificate and --client-key (SEMCACHED_CLIENT_CERTIFICATE,
+            SEMCACHED_CLIENT_KEY).
             Exit codes: 0 done (for lookup: hit), 1 miss or bypass (lookup only), 2 error.
             """,
         version: versionText,

@@ -9,6 +9,7 @@ import LocalEmbedder
 import Logging
 import NIOPosix
 import ServiceLifecycle
+import Telemetry
 import TokenVerification
 import UnixSignals
 
@@ -18,15 +19,21 @@ enum Composition {
     static func check(_ settings: Settings) throws {
         _ = try ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel)
         _ = try Self.credentials(settings.tenants, logger: Logger(label: "semcached"))
+        _ = try settings.tls.map { try PortContexts($0) }
+        if case .redis(let redis) = settings.store { _ = try redis.server() }
     }
 
     /// Runs the service until SIGTERM or SIGINT.
     ///
     /// - Parameter read: Reads the settings again, for SIGHUP.
-    static func run(_ settings: Settings, reading read: @escaping @Sendable () throws -> Settings) async throws {
+    static func run(
+        _ settings: Settings, log: LogSettings, reading read: @escaping @Sendable () throws -> Settings
+    ) async throws {
         let logger = Logger(label: "semcached")
+        let observability = Observability(settings.telemetry, logger: logger)
         let embedder = try Self.loadEmbedder(settings, logger)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        OpenFiles.raiseLimit(for: settings.listeners, logger: logger)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.listeners.threads)
         let opened = try await OpenedStore(settings, group: group, logger: logger)
         let engine = CacheEngine(
             store: opened.store, pool: EmbeddingPool(embedder: embedder),
@@ -35,28 +42,40 @@ enum Composition {
         let credentials =
             settings.tenants.hasCredentials
             ? CredentialAuthenticator(try Self.credentials(settings.tenants, logger: logger)) : nil
-        let server = CacheServer(
-            configuration: .init(host: settings.host, port: settings.port),
-            dispatcher: Dispatcher(engine: engine, tellsProcess: credentials == nil),
-            authenticator: credentials ?? SingleTenant() as any Authenticator,
-            group: group, logger: logger)
+        let ports = Ports(
+            settings.listeners, tls: try settings.tls.map { try PortContexts($0) },
+            dispatcher: Dispatcher(
+                engine: engine, tellsProcess: credentials == nil, isTracing: observability.isTracing, logger: logger),
+            authenticator: credentials ?? SingleTenant() as any Authenticator, group: group, logger: logger)
         let reloader = Reloader(
-            engine: engine, server: server, credentials: credentials, started: settings, read: read, logger: logger)
-        var configuration = ServiceGroupConfiguration(
-            services: [
-                .init(service: opened.upkeep),
-                .init(service: reloader),
-                .init(service: Listener(server: server), failureTerminationBehavior: .gracefullyShutdownGroup),
-            ],
-            gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: Logger(label: "semcached.lifecycle") { _ in
-                SwiftLogNoOpLogHandler()
-            })
-        configuration.maximumGracefulShutdownDuration = settings.gracePeriod
-        configuration.maximumCancellationDuration = Duration.seconds(5)
-        try await ServiceGroup(configuration: configuration).run()
+            Reloader.Parts(engine: engine, ports: ports, credentials: credentials, log: log), started: settings,
+            read: read, logger: logger)
+        observability.collect(from: ports)
+        let services: [(any Service)?] = [
+            observability.exporter, opened.upkeep,
+            ports.admin(settings.listeners.admin, observability: observability, settings: { reloader.settings }),
+            reloader,
+        ]
+        try await Self.run(services.compactMap { $0 }, ports, settings.listeners)
         await opened.close()
         logger.info("stopped")
+    }
+
+    /// - Parameter services: Are shut down after the ports, the last one first.
+    private static func run(_ services: [any Service], _ ports: Ports, _ settings: ListenerSettings) async throws {
+        typealias Entry = ServiceGroupConfiguration.ServiceConfiguration
+        var configuration = ServiceGroupConfiguration(
+            services: services.map { Entry(service: $0) } + [
+                Entry(service: ports, failureTerminationBehavior: .gracefullyShutdownGroup),
+                Entry(
+                    service: Announcement(state: ports.state, delay: settings.drainDelay, logger: ports.logger),
+                    successTerminationBehavior: .ignore),
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "semcached.lifecycle") { _ in SwiftLogNoOpLogHandler() })
+        configuration.maximumGracefulShutdownDuration = settings.drainDelay + settings.gracePeriod
+        configuration.maximumCancellationDuration = Duration.seconds(5)
+        try await ServiceGroup(configuration: configuration).run()
     }
 
     private static func loadEmbedder(_ settings: Settings, _ logger: Logger) throws -> LocalEmbedder {
@@ -79,7 +98,8 @@ enum Composition {
         if let tokens = settings.tokens {
             verifier = try JSONWebTokenVerifier(tokens, succeeding: previous, logger: logger)
         }
-        return CredentialAuthenticator.Configuration(keys: settings.keys, tokens: verifier)
+        return CredentialAuthenticator.Configuration(
+            keys: settings.keys, tokens: verifier, certificates: settings.certificates)
     }
 
     static let wallClock: @Sendable () -> Timestamp = {
@@ -87,11 +107,4 @@ enum Composition {
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
-}
-
-/// The native port as a part of the service group.
-struct Listener: Service {
-    let server: CacheServer
-
-    func run() async throws { try await self.server.run() }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import CacheModel
 import Foundation
 import Logging
+import Telemetry
 
 @main
 struct Semcached: AsyncParsableCommand {
@@ -55,13 +56,10 @@ struct Semcached: AsyncParsableCommand {
         } catch {
             throw Self.failure(error)
         }
-        LoggingSystem.bootstrap { label in
-            var handler = StreamLogHandler.standardError(label: label)
-            handler.logLevel = settings.logLevel
-            return handler
-        }
+        let log = LogSettings(format: settings.telemetry.logFormat, level: settings.telemetry.logLevel)
+        LoggingSystem.bootstrap(log.handler, metadataProvider: .traceContext)
         do {
-            try await Composition.run(settings, reading: read)
+            try await Composition.run(settings, log: log, reading: read)
         } catch {
             throw Self.failure(error)
         }

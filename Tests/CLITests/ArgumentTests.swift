@@ -175,7 +175,8 @@ struct CommandFaultTests {
 
     @Test func `a server that wants a credential says how to name one`() throws {
         let fault = try #require(CommandFault(CacheClientError(.unauthenticated, "who are you", origin: .server)))
-        #expect(fault.text == "who are you. Name a credential with --api-key-file or --token-file")
+        #expect(
+            fault.text == "who are you. Name a credential with --api-key-file, --token-file or --client-certificate")
     }
 
     @Test func `what a server says cannot control the terminal`() throws {

@@ -21,7 +21,7 @@ private func makeMachine(waits: Bool = false, maximumWaiting: Int = 100, retries
     Machine(
         Machine.Policy(
             backoff: Backoff(minimum: .milliseconds(100), maximum: .seconds(1)), maximumWaitingCalls: maximumWaiting,
-            retriesLostCalls: retries, waitsForConnection: waits))
+            retriesLostCalls: retries, waitsForConnection: waits, handoverPatience: .seconds(5)))
 }
 
 private func summary(_ action: Machine.SubmitAction) -> String {
@@ -171,7 +171,7 @@ struct ClientSessionStateMachineTests {
         _ = machine.submit(pending(1), at: start)
         machine.connectionReady()
         _ = takeAll(&machine)
-        let connectsAtOnce = machine.connectionDraining(at: start)
+        let connectsAtOnce = machine.connectionDraining(at: start, jitter: 1)
         let next = summary(machine.submit(pending(2), at: start))
         #expect(!connectsAtOnce)
         #expect(next == "connect")
@@ -181,20 +181,8 @@ struct ClientSessionStateMachineTests {
         var machine = makeMachine()
         _ = machine.submit(pending(1), at: start)
         machine.connectionReady()
-        let connectsAtOnce = machine.connectionDraining(at: start)
+        let connectsAtOnce = machine.connectionDraining(at: start, jitter: 1)
         #expect(connectsAtOnce)
-    }
-
-    @Test func `a call that was given back is made on the next connection`() {
-        var machine = makeMachine()
-        _ = machine.submit(pending(1), at: start)
-        machine.connectionReady()
-        _ = takeAll(&machine)
-        _ = machine.connectionDraining(at: start)
-        let first = summary(machine.callGivenBack(pending(1, attempts: 1), refused.error, at: start))
-        let second = summary(machine.callGivenBack(pending(2, attempts: 2), refused.error, at: start))
-        #expect(first == "failed [], connect")
-        #expect(second == "failed [2 unavailable]")
     }
 
     @Test func `the line is bounded`() {

@@ -77,6 +77,52 @@ struct ConnectionTests {
         }
     }
 
+    @Test func `no call fails while the server is replaced by another that is not there yet`() async throws {
+        try await ScriptedServer.withServer { server in
+            var configuration = ClientConfiguration(server)
+            // What was given back was never begun, and what waits was never sent.
+            configuration.retriesLostCalls = false
+            configuration.handoverPatience = .seconds(20)
+            configuration.maximumBackoff = .milliseconds(5)
+            let client = CacheClient(configuration)
+            async let slow = client.ping()
+            let old = try await server.welcomePeer()
+            let call = try await old.call()
+            async let crossing = client.ping()
+            let crossed = try await old.call()
+            try await server.stopListening()
+            old.send(
+                .goAway(reason: "restart"),
+                .reply(Reply(id: crossed.id, result: .failure(CacheError(.unavailable, "about to stop")))))
+            old.answer(call, version: "old")
+            #expect(try await slow.serverVersion == "old")
+            #expect(await old.next() == nil)
+            // This one finds nobody, and waits.
+            async let late = client.ping()
+            try await ScriptedServer.withServer(port: server.address.port) { successor in
+                let new = try await successor.welcomePeer()
+                for _ in 0..<2 { new.answer(try await new.call(), version: "new") }
+            }
+            #expect(try await crossing.serverVersion == "new")
+            #expect(try await late.serverVersion == "new")
+            await client.close()
+        }
+    }
+
+    @Test func `a server that says at the hello that it stops is left for the next one`() async throws {
+        try await ScriptedServer.withServer { server in
+            let client = CacheClient(ClientConfiguration(server))
+            async let ping = client.ping()
+            let old = try await server.nextPeer()
+            _ = try await old.hello()
+            old.send(.goAway(reason: "restart"))
+            let new = try await server.welcomePeer()
+            new.answer(try await new.call(), version: "new")
+            #expect(try await ping.serverVersion == "new")
+            await client.close()
+        }
+    }
+
     @Test(
         arguments: [
             [1, 0, 0, 0, 0], [0, 0xff, 0xff, 0xff, 0xff], [0, 0, 0, 0, 2, 0x0a, 0x7f], [0, 0, 0, 0, 0],

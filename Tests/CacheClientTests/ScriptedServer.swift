@@ -5,6 +5,8 @@ import CacheModel
 import CacheWire
 import NIOCore
 import NIOPosix
+import OpenSSLTLS
+import Synchronization
 import Testing
 
 /// A server that does what a test says, message by message.
@@ -13,28 +15,35 @@ final class ScriptedServer: Sendable {
     private let channel: any Channel
     private let peers: AsyncStream<ScriptedPeer>
 
-    private init(_ channel: any Channel, _ peers: AsyncStream<ScriptedPeer>) {
+    private init(_ channel: any Channel, _ peers: AsyncStream<ScriptedPeer>, usesTLS: Bool) {
         self.channel = channel
         self.peers = peers
-        self.address = ServerAddress(host: "127.0.0.1", port: channel.localAddress?.port ?? 0)
+        self.address = ServerAddress(host: "127.0.0.1", port: channel.localAddress?.port ?? 0, usesTLS: usesTLS)
     }
 
-    /// - Parameter port: 0 for one that the system chooses.
-    static func withServer<Value>(port: Int = 0, _ body: (ScriptedServer) async throws -> Value) async throws -> Value {
+    /// - Parameters:
+    ///   - port: 0 for one that the system chooses.
+    ///   - tls: `nil` for plain text.
+    static func withServer<Value>(
+        port: Int = 0, tls: TLSContext? = nil, _ body: (ScriptedServer) async throws -> Value
+    ) async throws -> Value {
         let (peers, found) = AsyncStream.makeStream(of: ScriptedPeer.self)
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let (messages, received) = AsyncStream.makeStream(of: ClientMessage.self)
-                    try channel.pipeline.syncOperations.addHandler(MessageHandler(received))
-                    found.yield(ScriptedPeer(channel, messages))
+                    let peer = ScriptedPeer(channel, messages)
+                    if let tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
+                    try channel.pipeline.syncOperations.addHandler(MessageHandler(received, peer))
+                    found.yield(peer)
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
         do {
-            let value = try await body(ScriptedServer(channel, peers))
-            try await channel.close()
+            let value = try await body(ScriptedServer(channel, peers, usesTLS: tls != nil))
+            // A test may have done it.
+            try? await channel.close()
             return value
         } catch {
             try? await channel.close()
@@ -65,6 +74,10 @@ final class ScriptedServer: Sendable {
 final class ScriptedPeer: Sendable {
     private let channel: any Channel
     private let messages: AsyncStream<ClientMessage>
+    fileprivate let handshake = Mutex<TLSHandshakeCompleted?>(nil)
+
+    /// Of TLS; there once the client has sent a message.
+    var clientCertificate: PeerCertificate? { self.handshake.withLock { $0?.peer } }
 
     init(_ channel: any Channel, _ messages: AsyncStream<ClientMessage>) {
         self.channel = channel
@@ -106,6 +119,13 @@ final class ScriptedPeer: Sendable {
     func send(bytes: [UInt8]) { self.channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
 
     func close() { self.channel.close(promise: nil) }
+
+    /// Ends the connection without TLS's word for it.
+    func cut() async throws {
+        try await self.channel.eventLoop.submit {
+            try self.channel.pipeline.syncOperations.context(handlerType: TLSHandler.self).close(promise: nil)
+        }.get()
+    }
 }
 
 struct Unexpected: Error {
@@ -118,10 +138,18 @@ private final class MessageHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let received: AsyncStream<ClientMessage>.Continuation
+    private let peer: ScriptedPeer
     private var reader = FrameReader(maximumBodyBytes: Limits.maximumFrameBytes)
     private let decoder = ClientMessageDecoder()
 
-    init(_ received: AsyncStream<ClientMessage>.Continuation) { self.received = received }
+    init(_ received: AsyncStream<ClientMessage>.Continuation, _ peer: ScriptedPeer) {
+        self.received = received
+        self.peer = peer
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let handshake = event as? TLSHandshakeCompleted { self.peer.handshake.withLock { $0 = handshake } }
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.reader.append(self.unwrapInboundIn(data))

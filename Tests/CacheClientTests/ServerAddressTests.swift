@@ -17,8 +17,21 @@ struct ServerAddressTests {
     }
 
     @Test(arguments: [
+        ("semcached+tls://a", "semcached+tls://a:7070"), ("SEMCACHED+TLS://a:1/", "semcached+tls://a:1"),
+        ("semcached+tls://[::1]:9", "semcached+tls://[::1]:9"),
+    ])
+    func `an address says that TLS is spoken there`(text: String, description: String) throws {
+        let address = try ServerAddress(text)
+        #expect(address.usesTLS)
+        #expect(address.description == description)
+        #expect(try ServerAddress(description) == address)
+        #expect(try !ServerAddress("semcached://\(address.host)").usesTLS)
+    }
+
+    @Test(arguments: [
         "", ":7070", "a:", "a:0", "a:65536", "a:-1", "a:x", "http://a", "semcached://", "semcached://a/b",
-        "a b", "a\n", "[::1", "[::1]x", "[a]:1", "user@a", "a:+5", "a:٣",
+        "a b", "a\n", "[::1", "[::1]x", "[a]:1", "user@a", "a:+5", "semcached+ssl://a", "semcached+tls://",
+        "semcached+tls://a/b", "a:٣",
     ])
     func `what is no address is refused`(text: String) {
         let error = #expect(throws: CacheClientError.self) { try ServerAddress(text) }

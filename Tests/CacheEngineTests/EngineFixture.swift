@@ -2,8 +2,10 @@
 
 import CacheEngine
 import CacheModel
+import CoreMetrics
 import Logging
 import TestSupport
+import Tracing
 
 /// An engine over an in-memory store, with a clock and an embedder that the test drives.
 struct EngineFixture {
@@ -14,14 +16,17 @@ struct EngineFixture {
 
     init(
         embedder: any Embedder = HashingEmbedder(), policy: CachePolicy = CachePolicy(timeToLiveJitter: 0),
-        directory: TenantDirectory? = nil, queueLimit: Int = 100, random: @escaping @Sendable () -> Double = { 0.5 }
+        directory: TenantDirectory? = nil, queueLimit: Int = 100, random: @escaping @Sendable () -> Double = { 0.5 },
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance, tracer: any Tracer = NoOpTracer()
     ) {
         self.engine = CacheEngine(
-            store: self.store, pool: EmbeddingPool(embedder: embedder, queueLimit: queueLimit),
+            store: self.store,
+            pool: EmbeddingPool(
+                embedder: embedder, queueLimit: queueLimit, metrics: metrics, tracer: tracer),
             memory: MemoryTier(limit: 64 << 20),
             directory: directory ?? TenantDirectory(undeclared: TenantPolicy(template: policy)),
             logger: Logger(label: "test"), clock: self.clock.read,
-            random: random)
+            random: random, metrics: metrics, tracer: tracer)
     }
 
     @discardableResult

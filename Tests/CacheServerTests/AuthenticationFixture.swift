@@ -36,7 +36,7 @@ final class ScriptedTokens: TokenVerifier {
 /// What tests of credentials have in common.
 enum Keyed {
     static func grant(
-        _ key: String, _ tenancy: APIKeyGrant.Tenancy, _ roles: Roles = .all
+        _ key: String, _ tenancy: GrantedTenancy, _ roles: Roles = .all
     ) -> APIKeyGrant {
         var hasher = SHA256Hasher()
         Array(key.utf8).withUnsafeBytes { hasher.update($0) }

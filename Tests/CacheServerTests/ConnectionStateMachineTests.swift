@@ -67,7 +67,7 @@ import Testing
     @Test func `a connection that ends while its credential is looked at is not welcome`() {
         var machine = Machine(maximumInFlight: 1)
         _ = machine.hello(Self.hello())
-        #expect(machine.drain() == .close)
+        #expect(machine.drain() == .goAwayAndClose)
         guard case .none = machine.authenticated() else {
             Issue.record("welcome")
             return
@@ -161,7 +161,7 @@ import Testing
         #expect(machine.answer(1) == "a")
         #expect(machine.ended() == .none)
         #expect(machine.answer(2) == "b")
-        #expect(machine.ended() == .close)
+        #expect(machine.ended() == .linger)
     }
 
     @Test func `a draining connection that was full reads on, to refuse what waits and to hear of cancels`() {
@@ -172,14 +172,14 @@ import Testing
         #expect(machine.canAccept == false)
         #expect(machine.ended() == .resumeReading)
         #expect(machine.canAccept == true)
-        #expect(machine.ended() == .close)
+        #expect(machine.ended() == .linger)
     }
 
     @Test func `an idle connection is told before it is closed; a stranger is just closed`() {
         var idle = Self.open()
-        #expect(idle.drain() == .goAwayAndClose)
+        #expect(idle.drain() == .goAwayAndLinger)
         var stranger = Machine(maximumInFlight: 1)
-        #expect(stranger.drain() == .close)
+        #expect(stranger.drain() == .goAwayAndClose)
         #expect(stranger.canAccept == false)
     }
 

@@ -43,15 +43,19 @@ import Testing
         }
     }
 
-    @Test func `an idle connection is told, and ended at once`() async throws {
+    @Test func `an idle connection is told, and ended a while later if its peer does not`() async throws {
         try await TestServer.run(endsGracefully: true) { server in
             let client = try await server.open()
             let stranger = try await server.connect()
             #expect(try await client.ask(.ping) == .success(serverVersion))
             await server.beginShutdown()
             #expect(try await client.next() == Self.goAway)
-            #expect(try await client.next() == nil)
+            #expect(try await stranger.next() == Self.goAway)
             #expect(try await stranger.next() == nil)
+            // What crosses the GoAway is refused: its sender knows then that it was not begun.
+            try await client.send(.ping, id: 7)
+            #expect(try await client.nextReply().error?.code == .unavailable)
+            #expect(try await client.next() == nil)
         }
     }
 

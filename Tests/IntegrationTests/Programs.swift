@@ -28,7 +28,17 @@ enum Programs {
         let description: String
     }
 
+    /// Python with the packages of `deploy/test`.
+    static func python() throws -> String {
+        guard let python = ProcessInfo.processInfo.environment["SEMCACHED_TEST_PYTHON"] else {
+            throw Missing(description: "set SEMCACHED_TEST_PYTHON to a python that has grpcio")
+        }
+        return python
+    }
+
     /// Runs a program to its end.
+    ///
+    /// - Parameter name: Of one of this package, or the path of another.
     static func run(_ name: String, _ arguments: [String], input: String = "", environment: [String: String] = [:])
         async throws -> ProgramResult
     {
@@ -67,7 +77,8 @@ enum Programs {
 
     static func process(_ name: String, _ arguments: [String], _ environment: [String: String]) -> Process {
         let process = Process()
-        process.executableURL = Self.folder.appendingPathComponent(name)
+        process.executableURL =
+            name.hasPrefix("/") ? URL(fileURLWithPath: name) : Self.folder.appendingPathComponent(name)
         process.arguments = arguments
         process.environment = ["PATH": "/usr/bin:/bin", "HOME": NSTemporaryDirectory()].merging(environment) { $1 }
         return process

@@ -15,13 +15,15 @@ final class RunningService {
     ///   - file: Contents of a settings file.
     ///   - environment: Besides what every program gets.
     init(
-        in folder: URL? = nil, settings: [String] = [], file: String? = nil, environment: [String: String] = [:]
+        in folder: URL? = nil, port: Int = 0, settings: [String] = [], file: String? = nil,
+        environment: [String: String] = [:]
     ) async throws {
         self.folder =
             folder ?? FileManager.default.temporaryDirectory.appendingPathComponent("semcached-\(UUID().uuidString)")
         var arguments =
-            ["--port", "0", "--store", self.folder.appendingPathComponent("cache.sqlite").path]
-            + ["--model", try Programs.modelFolder()] + settings.flatMap { ["--set", $0] }
+            ["--port", "\(port)", "--store", self.folder.appendingPathComponent("cache.sqlite").path]
+            + ["--model", try Programs.modelFolder()]
+            + (["grpc.port=0", "admin.port=0"] + settings).flatMap { ["--set", $0] }
         if let file {
             try FileManager.default.createDirectory(at: self.folder, withIntermediateDirectories: true)
             let path = self.folder.appendingPathComponent("settings.yaml")
@@ -33,11 +35,16 @@ final class RunningService {
         self.process.standardError = errors
         self.log = Log(errors.fileHandleForReading)
         try self.process.run()
-        let line = try await self.log.line(with: " listening")
+        self.port = try await self.port(of: "native")
+    }
+
+    /// Of `native`, `grpc` or `admin`, once it listens.
+    func port(of name: String) async throws -> Int {
+        let line = try await self.log.anyLine(with: "server.protocol=\(name)")
         guard let match = line.firstMatch(of: /server\.address=\S*:(\d+)/), let port = Int(match.1) else {
             throw Programs.Missing(description: "the log does not name the port: \(line)")
         }
-        self.port = port
+        return port
     }
 
     deinit {
@@ -126,14 +133,24 @@ private final class Log: @unchecked Sendable {
 
     /// Waits for the next line that has a text in it.
     func line(with text: String) async throws -> String {
+        try await self.line(with: text) { [unowned self] in
+            guard let position = self.lines[self.seen...].firstIndex(where: { $0.contains(text) }) else { return nil }
+            self.seen = position + 1
+            return self.lines[position]
+        }
+    }
+
+    /// Waits for a line that has a text in it, also among those that were returned already.
+    func anyLine(with text: String) async throws -> String {
+        try await self.line(with: text) { [unowned self] in self.lines.first { $0.contains(text) } }
+    }
+
+    private func line(with text: String, _ find: @escaping @Sendable () -> String?) async throws -> String {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
                 let found = self.condition.withLock { () -> String? in
                     while true {
-                        if let position = self.lines[self.seen...].firstIndex(where: { $0.contains(text) }) {
-                            self.seen = position + 1
-                            return self.lines[position]
-                        }
+                        if let line = find() { return line }
                         if self.isAtEnd || !self.condition.wait(until: Date(timeIntervalSinceNow: 60)) { return nil }
                     }
                 }

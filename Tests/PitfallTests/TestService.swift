@@ -100,7 +100,7 @@ private struct Listener: Service {
 }
 
 extension APIKeyGrant {
-    init(key: String, _ tenancy: Tenancy, _ roles: Roles) {
+    init(key: String, _ tenancy: GrantedTenancy, _ roles: Roles) {
         var hasher = SHA256Hasher()
         Array(key.utf8).withUnsafeBytes { hasher.update($0) }
         self.init(digest: hasher.finish(), tenancy: tenancy, roles: roles)

@@ -7,8 +7,10 @@ package final class RedisCluster: Sendable {
     private let ids: [String]
 
     /// Starts the nodes and waits until each of them knows all slots.
+    ///
+    /// - Parameter tls: Spoken by each of them on a port of its own, and among each other.
     package static func start(
-        _ version: RedisVersion = .eight, primaries: Int = 3, options: [String] = []
+        _ version: RedisVersion = .eight, primaries: Int = 3, options: [String] = [], tls: RedisServer.TLS? = nil
     ) async throws -> RedisCluster {
         var nodes: [RedisServer] = []
         for _ in 0..<primaries {
@@ -18,7 +20,8 @@ package final class RedisCluster: Sendable {
                 try await RedisServer.start(
                     version,
                     options: ["--cluster-enabled", "yes", "--cluster-port", "\(busPort)"]
-                        + ["--cluster-node-timeout", "2000"] + options))
+                        + ["--cluster-node-timeout", "2000"] + (tls == nil ? [] : ["--tls-cluster", "yes"]) + options,
+                    tls: tls))
         }
         let started = nodes
         return try await onOwnThread { try RedisCluster(started) }
@@ -31,7 +34,8 @@ package final class RedisCluster: Sendable {
             try node.ask(["CLUSTER", "ADDSLOTSRANGE", "\(first)", "\(next - 1)"])
             try node.ask(["CLUSTER", "SET-CONFIG-EPOCH", "\(index + 1)"])
             let busPort = try node.ask(["CONFIG", "GET", "cluster-port"]).items.last?.description ?? ""
-            try nodes[0].ask(["CLUSTER", "MEET", "127.0.0.1", "\(node.port)", busPort])
+            let port = node.tlsPort == 0 ? node.port : node.tlsPort
+            try nodes[0].ask(["CLUSTER", "MEET", "127.0.0.1", "\(port)", busPort])
         }
         self.ids = try nodes.map { try $0.ask(["CLUSTER", "MYID"]).description }
         try self.waitUntilWhole()

@@ -7,7 +7,34 @@ import Synchronization
 ///
 /// The program is the one that `deploy/redis` prints, named by the environment (``RedisVersion``).
 package final class RedisServer: Sendable {
+    /// Files in PEM of a server that speaks TLS as well.
+    package struct TLS: Sendable {
+        package let certificate: (chainFile: String, keyFile: String)
+        /// Whom its clients' certificates must come from, and those of its cluster.
+        package let trustFile: String
+        package let requiresClientCertificate: Bool
+
+        package init(
+            certificate: (chainFile: String, keyFile: String), trustFile: String,
+            requiresClientCertificate: Bool = false
+        ) {
+            self.certificate = certificate
+            self.trustFile = trustFile
+            self.requiresClientCertificate = requiresClientCertificate
+        }
+
+        func options(port: Int) -> [String] {
+            [
+                "--tls-port", "\(port)", "--tls-cert-file", self.certificate.chainFile,
+                "--tls-key-file", self.certificate.keyFile, "--tls-ca-cert-file", self.trustFile,
+                "--tls-auth-clients", self.requiresClientCertificate ? "yes" : "no",
+            ]
+        }
+    }
+
     package let port: Int
+    /// Where it speaks TLS; 0 if it does not.
+    package let tlsPort: Int
     /// Removed with it.
     package let folder: URL
     private let program: String
@@ -22,11 +49,12 @@ package final class RedisServer: Sendable {
     ///
     /// - Parameters:
     ///   - options: As on the command line of redis-server.
+    ///   - tls: Spoken on a port of its own, beside the other one.
     ///   - password: Of the user `default`, also towards a primary; the server needs none if it is `nil`.
     ///   - configuration: Contents of a file of settings, by port; needed by a sentinel, which writes to it.
     /// - Throws: ``RedisTrouble`` with what the server has logged.
     package static func start(
-        _ version: RedisVersion = .eight, options: [String] = [], password: String? = nil,
+        _ version: RedisVersion = .eight, options: [String] = [], tls: TLS? = nil, password: String? = nil,
         sentinel configuration: (@Sendable (_ port: Int) -> String)? = nil
     ) async throws -> RedisServer {
         let program = try version.program()
@@ -34,7 +62,9 @@ package final class RedisServer: Sendable {
             // Between the search for a free port and its use, another may take it.
             for _ in 0..<20 {
                 let port = try freePort()
-                if let server = try RedisServer(program, port, options, password, configuration?(port)) {
+                let tlsPort = tls == nil ? 0 : try freePort()
+                let options = (tls?.options(port: tlsPort) ?? []) + options
+                if let server = try RedisServer(program, port, tlsPort, options, password, configuration?(port)) {
                     return server
                 }
             }
@@ -44,7 +74,8 @@ package final class RedisServer: Sendable {
 
     /// - Returns: `nil` if another took the port.
     private init?(
-        _ program: String, _ port: Int, _ options: [String], _ password: String?, _ configuration: String?
+        _ program: String, _ port: Int, _ tlsPort: Int, _ options: [String], _ password: String?,
+        _ configuration: String?
     ) throws {
         let folder = FileManager.default.temporaryDirectory
             .appendingPathComponent("semcached-redis-\(UUID().uuidString)")
@@ -62,6 +93,7 @@ package final class RedisServer: Sendable {
         if let password { arguments += ["--requirepass", password, "--masterauth", password] }
         arguments += options
         self.port = port
+        self.tlsPort = tlsPort
         self.folder = folder
         self.program = program
         self.arguments = arguments

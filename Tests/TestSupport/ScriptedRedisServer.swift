@@ -2,6 +2,7 @@
 
 import NIOCore
 import NIOPosix
+package import OpenSSLTLS
 import Synchronization
 
 /// A Redis that says what a test wants it to say, on a port of 127.0.0.1 that the system chose.
@@ -52,22 +53,27 @@ package final class ScriptedRedisServer: Sendable {
     /// On which it listens, while it does.
     package let port: Int
     private let handler: Handler
+    private let tls: TLSContext?
     private let state: Mutex<State>
 
-    private init(port: Int, handler: @escaping Handler) {
+    private init(port: Int, tls: TLSContext?, handler: @escaping Handler) {
         self.port = port
+        self.tls = tls
         self.handler = handler
         self.state = Mutex(State())
     }
 
     /// Starts one that calls `handler` for each command, on an event loop.
+    ///
+    /// - Parameter tls: `nil` for plain text.
     package static func start(
-        _ handler: @escaping Handler = { _, _ in nil }
+        tls: TLSContext? = nil, _ handler: @escaping Handler = { _, _ in nil }
     ) async throws -> ScriptedRedisServer {
         // The port must be known before there is a server that connections can be given to.
         let box = OwnerBox()
         let listener = try await Self.listen(port: 0, box)
-        let server = ScriptedRedisServer(port: listener.localAddress?.port ?? 0, handler: handler)
+        let server = ScriptedRedisServer(
+            port: listener.localAddress?.port ?? 0, tls: tls, handler: handler)
         box.server.withLock { $0 = server }
         server.state.withLock { $0.listener = listener }
         try await listener.setOption(.autoRead, value: true).get()
@@ -151,6 +157,7 @@ package final class ScriptedRedisServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let server = box.server.withLock({ $0 }) else { throw ChannelError.ioOnClosedChannel }
+                    if let tls = server.tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
                     try channel.pipeline.syncOperations.addHandler(ScriptedConnection(server))
                 }
             }

@@ -40,7 +40,8 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     private var queues: [TenantID: Deque<Digest>] = [:]
     /// Tenants that have a queue, the one whose turn it is first.
     private var turns = Deque<TenantID>()
-    private var queued = 0
+    /// Of all tenants.
+    private(set) var queued = 0
     private var memory: GenerationalCache<Digest, Embedding>
     private var running = 0
     private(set) var computed: UInt64 = 0

@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CacheModel
+package import CoreMetrics
 import Synchronization
+package import Tracing
 
 /// Stands between the callers and an ``Embedder``: a bounded queue, small batches, one computation per text however many
 /// ask for it, and a memory of what was computed. Tenants take turns, and share neither computations nor vectors: how
 /// long a text takes tells nobody what others have asked. They share the room for vectors.
 package final class EmbeddingPool: Sendable {
-    private typealias Waiter = CheckedContinuation<Result<Embedding, EmbedderError>, Never>
+    private struct Waiter {
+        let continuation: CheckedContinuation<Result<Embedding, EmbedderError>, Never>
+        let since = ContinuousClock.now
+
+        func resume(returning result: Result<Embedding, EmbedderError>) { self.continuation.resume(returning: result) }
+    }
+
     private typealias Batch = EmbeddingPoolStateMachine<Waiter>.Batch
 
     private let embedder: any Embedder
+    private let metrics: EmbeddingMetrics
+    private let spans: Spans
     private let state: Mutex<EmbeddingPoolStateMachine<Waiter>>
     private let nextID = Atomic<UInt64>(0)
 
@@ -18,11 +28,16 @@ package final class EmbeddingPool: Sendable {
     ///   - queueLimit: Texts that may wait; above it callers are refused at once.
     ///   - batchLimit: Texts of a batch; also at most what the embedder asks for.
     ///   - memoryLimit: Vectors remembered by text.
+    ///   - metrics: As bootstrapped, if nothing else is said.
+    ///   - tracer: Likewise.
     package init(
         embedder: any Embedder, queueLimit: Int = Limits.embeddingQueue, batchLimit: Int = Limits.embeddingBatch,
-        memoryLimit: Int = Limits.embeddingMemory
+        memoryLimit: Int = Limits.embeddingMemory, metrics: any MetricsFactory = MetricsSystem.factory,
+        tracer: any Tracer = InstrumentationSystem.tracer
     ) {
         self.embedder = embedder
+        self.metrics = EmbeddingMetrics(metrics)
+        self.spans = Spans(tracer)
         self.state = Mutex(
             EmbeddingPoolStateMachine(
                 concurrency: embedder.concurrency, queueLimit: queueLimit,
@@ -36,6 +51,9 @@ package final class EmbeddingPool: Sendable {
         self.state.withLock { ($0.computed, $0.remembered) }
     }
 
+    /// Texts that wait for a batch.
+    package var queueLength: Int { self.state.withLock { $0.queued } }
+
     /// Returns a text's vector.
     ///
     /// - Throws: ``EmbedderError`` with `.overloaded` at once if the queue is full, `.deadlineExceeded`, `.cancelled` if
@@ -48,13 +66,22 @@ package final class EmbeddingPool: Sendable {
         fingerprint.append(self.identity.key)
         fingerprint.append(text)
         let key = fingerprint.finish()
+        let span = self.spans.begin("embed", .internal)
         let id = self.nextID.add(1, ordering: .relaxed).newValue
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { waiter in
-                self.enqueue(key, text: text, tenant: tenant, waiter: waiter, id: id, deadline: deadline)
+            await withCheckedContinuation { continuation in
+                self.enqueue(
+                    key, text: text, tenant: tenant, waiter: Waiter(continuation: continuation), id: id,
+                    deadline: deadline)
             }
         } onCancel: {
             self.cancel(key, id: id)
+        }
+        switch result {
+        case .success: span?.end()
+        case .failure(let error):
+            self.metrics.countError(error.code)
+            span?.end(failing: error.code.rawValue)
         }
         return try result.get()
     }
@@ -82,15 +109,21 @@ package final class EmbeddingPool: Sendable {
     }
 
     private func dispatch(_ batch: Batch) {
+        let began = ContinuousClock.now
         self.embedder.embed(batch.texts) { result in
             var result = result
             if case .success(let vectors) = result, vectors.count != batch.texts.count {
                 result = .failure(EmbedderError(.failed, "the embedder did not give one vector for each text"))
             }
-            let action = self.state.withLock { $0.finish(batch, result, at: .now) }
+            let now = ContinuousClock.now
+            let action = self.state.withLock { $0.finish(batch, result, at: now) }
             // The next batch first: the threads should not wait for the callers.
             if let next = action.dispatch { self.dispatch(next) }
-            for (waiter, result) in action.resumed { waiter.resume(returning: result) }
+            self.metrics.countBatch(texts: batch.texts.count, now - began)
+            for (waiter, result) in action.resumed {
+                self.metrics.countWait(began - waiter.since)
+                waiter.resume(returning: result)
+            }
         }
     }
 }

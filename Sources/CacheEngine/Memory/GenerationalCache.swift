@@ -10,6 +10,8 @@ package struct GenerationalCache<Key: Hashable, Value> {
     private var old: [Key: Value] = [:]
     private var youngWeight = 0
     private var oldWeight = 0
+    /// Values that went because others came.
+    package private(set) var forgotten: UInt64 = 0
     private let limit: Int
     private let weigh: (Value) -> Int
 
@@ -51,6 +53,7 @@ package struct GenerationalCache<Key: Hashable, Value> {
     private mutating func insertYoung(_ value: Value, for key: Key) {
         let weight = self.weigh(value)
         if self.youngWeight + weight > self.limit / 2 {
+            self.forgotten += UInt64(self.old.count)
             self.old = self.young
             self.oldWeight = self.youngWeight
             self.young = [:]

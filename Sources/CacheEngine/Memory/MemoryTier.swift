@@ -236,6 +236,11 @@ package final class MemoryTier: Sendable {
         }
     }
 
+    /// Answers that went because others came.
+    package var forgotten: UInt64 {
+        self.shards.reduce(0) { sum, shard in sum + shard.state.withLock { $0.slots.forgotten } }
+    }
+
     private static func weight(_ slot: Slot) -> Int {
         // About what the dictionary's slot and the objects' headers take.
         guard case .entry(let item, _) = slot else { return 96 }

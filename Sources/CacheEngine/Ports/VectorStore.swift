@@ -64,9 +64,14 @@ package protocol VectorStore: Sendable {
 
     /// Memory of vectors and their index, bytes.
     var indexBytes: Int { get }
+
+    /// What it is built on, as OpenTelemetry names it (`db.system.name`); `nil` if that has no name.
+    var systemName: String? { get }
 }
 
 extension VectorStore {
+    package var systemName: String? { nil }
+
     /// Stores an entry, however long it takes.
     package func put(
         _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota

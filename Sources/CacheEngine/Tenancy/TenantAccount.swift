@@ -20,9 +20,14 @@ package final class TenantAccount: Sendable {
     private let evictedEntries = Atomic<UInt64>(0)
     private let caches = Mutex<[Digest: KnownCache]>([:])
     /// Counts what the caches over the limit do.
-    let uncounted = CacheCounters()
+    let uncounted: CacheCounters
+    /// Of all of its caches.
+    let savings: SavingsCounter
 
-    init() {}
+    init() {
+        self.savings = SavingsCounter()
+        self.uncounted = CacheCounters(savings: self.savings)
+    }
 
     // MARK: Requests
 
@@ -81,7 +86,7 @@ package final class TenantAccount: Sendable {
         self.caches.withLock { caches in
             if let known = caches[cache.key] { return known.counters }
             guard isDeclared || caches.count < Limits.maximumCountedCaches else { return self.uncounted }
-            let counters = CacheCounters()
+            let counters = CacheCounters(savings: self.savings)
             caches[cache.key] = KnownCache(name: cache.name, counters: counters)
             return counters
         }
@@ -102,13 +107,21 @@ package final class TenantAccount: Sendable {
         }
     }
 
+    /// Adds what all of its caches counted.
+    func addAll(to statistics: inout CacheStatistics) {
+        for cache in self.caches.withLock({ Array($0.values) }) { cache.counters.add(to: &statistics) }
+        self.uncounted.add(to: &statistics)
+    }
+
+    var callsInFlightNow: Int { self.callsInFlight.load(ordering: .relaxed) }
+
     func add(to statistics: inout TenantStatistics) {
-        statistics.evictedEntries = self.evictedEntries.load(ordering: .relaxed)
-        statistics.refusedByRate = self.refusedByRate.load(ordering: .relaxed)
-        statistics.refusedByCallsInFlight = self.refusedByCallsInFlight.load(ordering: .relaxed)
-        statistics.refusedByRequestBytes = self.refusedByRequestBytes.load(ordering: .relaxed)
-        statistics.refusedByRole = self.refusedByRole.load(ordering: .relaxed)
-        statistics.refusedByQuota = self.refusedByQuota.load(ordering: .relaxed)
+        statistics.evictedEntries += self.evictedEntries.load(ordering: .relaxed)
+        statistics.refusedByRate += self.refusedByRate.load(ordering: .relaxed)
+        statistics.refusedByCallsInFlight += self.refusedByCallsInFlight.load(ordering: .relaxed)
+        statistics.refusedByRequestBytes += self.refusedByRequestBytes.load(ordering: .relaxed)
+        statistics.refusedByRole += self.refusedByRole.load(ordering: .relaxed)
+        statistics.refusedByQuota += self.refusedByQuota.load(ordering: .relaxed)
     }
 }
 

@@ -67,9 +67,9 @@ package struct TenantPolicy: Sendable, Equatable {
 
 /// The tenants of a service. Replaced as a whole when the configuration is read again.
 package struct TenantDirectory: Sendable, Equatable {
-    private var tenants: [TenantID: TenantPolicy] = [:]
+    package private(set) var tenants: [TenantID: TenantPolicy] = [:]
     /// Of tenants that only a credential names; `nil` if they are not served.
-    private let undeclared: TenantPolicy?
+    package let undeclared: TenantPolicy?
 
     package init(undeclared: TenantPolicy? = nil) { self.undeclared = undeclared }
 

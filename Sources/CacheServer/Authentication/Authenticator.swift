@@ -22,6 +22,7 @@ package struct Principal: Sendable {
         case apiKey(Digest)
         /// - verifier: Of whoever let the token in.
         case token(verifier: Digest)
+        case certificate(ClientCertificate)
     }
 
     init(tenancy: Tenancy, roles: Roles, expiresAt: Timestamp? = nil, proof: Proof) {
@@ -37,8 +38,11 @@ package protocol Authenticator: Sendable {
     /// Whether a peer must show something. If so, one that has not is told nothing else.
     var requiresCredential: Bool { get }
 
+    /// - Parameter certificate: The peer's, as TLS has found it; `nil` if there is none.
     /// - Throws: ``CacheError`` with `.unauthenticated`, or `.unavailable` if it cannot be told now.
-    func authenticate(_ credential: Credential, at now: Timestamp) async throws(CacheError) -> Principal
+    func authenticate(
+        _ credential: Credential, certificate: ClientCertificate?, at now: Timestamp
+    ) async throws(CacheError) -> Principal
 
     /// Whether a principal is still what it was: asked of every connection when the configuration was read again.
     func accepts(_ principal: Principal) -> Bool
@@ -77,7 +81,9 @@ package struct SingleTenant: Authenticator {
 
     package var requiresCredential: Bool { false }
 
-    package func authenticate(_ credential: Credential, at now: Timestamp) async throws(CacheError) -> Principal {
+    package func authenticate(
+        _ credential: Credential, certificate: ClientCertificate?, at now: Timestamp
+    ) async throws(CacheError) -> Principal {
         Principal(tenancy: .tenant(TenantScope(authenticated: Self.tenant)), roles: .all, proof: .none)
     }
 

@@ -185,7 +185,7 @@ final class NodeSession {
             case .failure(let error):
                 // In a moment: it may have failed at once, in the middle of what asked for the connection.
                 self.eventLoop.assumeIsolated().execute {
-                    connection.end(RedisError(.unreachable, connectFailureReason(error)))
+                    connection.end(RedisError(connecting: error))
                     self.attemptEnded()
                 }
             }
@@ -230,7 +230,7 @@ final class NodeSession {
     /// No connection can be had: everything fails at once until one can.
     private func serverFailed(_ cause: RedisError, at now: NIODeadline) {
         var error = cause
-        if cause.code != .refused {
+        if cause.code != .refused, cause.code != .misconfigured {
             error = RedisError(.unreachable, "there is no connection to \(self.address): \(cause.message)")
         }
         let hasOpened = self.breaker.failed(error, at: now, jitter: .random(in: 0...1))

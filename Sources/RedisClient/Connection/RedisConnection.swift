@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import OpenSSLTLS
 
 /// One connection: bytes to replies and back, and what its state machine decides. Confined to its event loop.
 final class RedisConnection: ChannelInboundHandler {
@@ -25,6 +26,8 @@ final class RedisConnection: ChannelInboundHandler {
     private let onPush: (@Sendable ([RESPValue]) -> Void)?
     private var machine: StateMachine<PendingCommand>
     private var readySince: NIODeadline?
+    /// Whether the handshake of TLS is done, if there is one.
+    private var isSecured: Bool
     private var context: ChannelHandlerContext?
     private var parser = RESPParser()
     private var received = ByteBuffer()
@@ -37,6 +40,7 @@ final class RedisConnection: ChannelInboundHandler {
     ) {
         self.session = session
         self.onPush = configuration.onPush
+        self.isSecured = configuration.security == nil
         self.machine = StateMachine(configuration, handshakeDeadline: handshakeDeadline, now: now)
     }
 
@@ -89,7 +93,12 @@ final class RedisConnection: ChannelInboundHandler {
             self.write(Self.ping)
             self.flush()
         case .giveUp(let wasConnected):
-            let reason = wasConnected ? "it accepted but did not greet in time" : "no answer in time"
+            let reason =
+                switch (wasConnected, self.isSecured) {
+                case (false, _): "no answer in time"
+                case (true, false): "it accepted but speaks no TLS, or not in time"
+                case (true, true): "it accepted but did not greet in time"
+                }
             self.end(RedisError(.unreachable, reason), isSilent: true)
         case .lost(let commands):
             self.expire(commands)
@@ -181,6 +190,11 @@ final class RedisConnection: ChannelInboundHandler {
         }
     }
 
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is TLSHandshakeCompleted { self.isSecured = true }
+        context.fireUserInboundEventTriggered(event)
+    }
+
     func channelReadComplete(context: ChannelHandlerContext) {
         self.flush()
         self.session?.sendWaitingCommands(at: .now())
@@ -193,6 +207,7 @@ final class RedisConnection: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) { self.end(self.loss("the server closed the connection")) }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if self.readySince == nil, error is TLSError { return self.end(RedisError(connecting: error)) }
         self.end(self.loss("the connection broke: \(connectFailureReason(error))"))
     }
 

@@ -95,7 +95,9 @@ struct TopologyInquirer {
             case .unreachable, .connectionLost, .timedOut, .overloaded:
                 // Whatever became of the question: the command for which it was asked was not sent.
                 throw RedisError(.unreachable, "no \(name) can be reached")
-            case .protocolViolation, .closed, .cancelled, .misconfigured:
+            case .misconfigured:
+                throw RedisError(.misconfigured, "a \(name) cannot be used: \(error.message)")
+            case .protocolViolation, .closed, .cancelled:
                 throw error
             }
         }

@@ -11,8 +11,15 @@ import Foundation
 
 /// What every command takes.
 struct ServerOptions: ParsableArguments {
-    @Option(help: "Where the server listens (default: $SEMCACHED_SERVER, or 127.0.0.1:7070).")
+    @Option(
+        help: ArgumentHelp(
+            """
+            Where the server listens, such as cache.internal:7070 or semcached+tls://cache.internal (default: \
+            $SEMCACHED_SERVER, or 127.0.0.1:7070).
+            """, valueName: "server"))
     var server: String?
+
+    @OptionGroup var transport: TLSOptions
 
     @OptionGroup var credential: CredentialOptions
 
@@ -28,6 +35,7 @@ struct ServerOptions: ParsableArguments {
         if let text = self.server ?? (variable.isEmpty ? nil : variable) {
             configuration.address = try ServerAddress(text)
         }
+        configuration.transportSecurity = try self.transport.security(of: configuration.address)
         configuration.timeout = self.timeout.duration
         configuration.connectTimeout = min(configuration.connectTimeout, self.timeout.duration)
         configuration.clientName = "semcache/\(versionText)"

@@ -4,13 +4,13 @@ import CacheEngine
 import CacheModel
 import Foundation
 import LocalEmbedder
-import Logging
+import OpenSSLTLS
 
 /// What the service runs with, checked; made once, before anything starts.
 struct Settings {
-    var host: String
-    var port: Int
-    var threads: Int
+    var listeners: ListenerSettings
+    /// `nil` for plain TCP.
+    var tls: TLSServerConfiguration?
     var store: StoreSettings
     var sweepInterval: Duration
     var memoryBytes: Int
@@ -19,28 +19,29 @@ struct Settings {
     var precision: MiniLMEncoder.Precision
     var embedderThreads: Int
     var tenants: TenantSettings
-    var logLevel: Logger.Level
-    var gracePeriod: Duration
+    var telemetry: TelemetrySettings
+    /// As they were given, for whoever operates the service; secrets are left out.
+    let given: [(key: String, value: String)]
 
     /// Every key there is; another one in a file or an argument is an error.
-    static let keys: Set<String> = Self.plainKeys.union(StoreSettings.keys).union(TenantSettings.tokenKeys)
+    static let keys: Set<String> = Self.plainKeys.union(ListenerSettings.keys).union(TLSSettings.keys)
+        .union(StoreSettings.keys).union(TenantSettings.tokenKeys).union(TelemetrySettings.keys)
         .union(CachePolicy.keys.map { "cache.\($0)" })
 
     private static let plainKeys: Set<String> = [
-        "server.host", "server.port", "server.threads", "server.grace_period",
-        "store.sweep_interval", "memory.limit",
-        "embedder.model_path", "embedder.verify", "embedder.precision", "embedder.threads", "log.level",
+        "store.sweep_interval", "memory.limit", "embedder.model_path", "embedder.verify", "embedder.precision",
+        "embedder.threads",
     ]
+    /// They may hold users and passwords.
+    private static let secretKeys: Set<String> = ["store.url", "traces.endpoint"]
 
     /// Reads and checks all settings.
     ///
     /// - Throws: ``SettingsError`` naming the key, what is wrong and what would be right.
     init(_ source: SettingsSource) throws {
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        self.host = try source.string("server.host") ?? "127.0.0.1"
-        self.port = try source.integer("server.port", in: 0...65_535) ?? 7070
-        self.threads = try source.integer("server.threads", in: 1...256) ?? min(cores, 8)
-        self.gracePeriod = try source.duration("server.grace_period", atLeast: .zero) ?? .seconds(10)
+        self.listeners = try ListenerSettings(source)
+        self.tls = try TLSSettings.read(source)
         self.store = try StoreSettings(source, defaultPath: Self.dataFolder + "/semcached.sqlite")
         self.sweepInterval = try source.duration("store.sweep_interval", atLeast: .milliseconds(100)) ?? .seconds(60)
         // Replicas do not tell each other yet what they remove: what one remembered could be served by it all the same.
@@ -50,23 +51,21 @@ struct Settings {
         self.verifiesModel = try source.boolean("embedder.verify") ?? true
         self.precision = try source.choice("embedder.precision", ["int16": .int16, "fp32": .fp32]) ?? .int16
         self.embedderThreads = try source.integer("embedder.threads", in: 1...256) ?? cores
-        self.logLevel = try source.choice("log.level", Logger.Level.self) ?? .info
+        self.telemetry = try TelemetrySettings(source)
         self.tenants = try TenantSettings(source)
+        self.given = try Self.keys.sorted().compactMap { key in
+            try source.string(key).map { (key, Self.secretKeys.contains(key) ? "(hidden)" : $0) }
+        }
         try self.check()
     }
 
     private func check() throws {
-        guard self.tenants.hasCredentials || Self.isLoopback(self.host) else {
-            throw SettingsError(
-                "server.host is \(self.host), and no credentials are configured: without tenants' api_keys, gateways or "
-                    + "tokens the service listens on loopback only (127.0.0.1, ::1 or localhost)")
+        try self.listeners.check(hasCredentials: self.tenants.hasCredentials)
+        if !self.tenants.certificates.isEmpty {
+            guard let tls, tls.clientCertificates != .none else {
+                throw SettingsError("certificates are configured, and tls.client_ca, which would prove them, is not")
+            }
         }
-    }
-
-    private static func isLoopback(_ host: String) -> Bool {
-        if host == "::1" || host == "localhost" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
     private static var home: String { NSHomeDirectory() }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import OpenSSLTLS
 import RedisClient
 import RedisStore
 
@@ -15,7 +16,8 @@ enum StoreSettings: Equatable {
 
     /// Keys that say nothing without a URL.
     private static let redisKeys: Set<String> = [
-        "store.timeout", "store.connections", "store.shards", "store.quantization", "store.index",
+        "store.timeout", "store.connections", "store.shards", "store.quantization", "store.index", "store.tls_ca",
+        "store.tls_certificate", "store.tls_key", "store.tls_server_name",
     ]
 
     private enum Kind: String, CaseIterable {
@@ -64,6 +66,8 @@ struct RedisStoreSettings: Equatable {
     let quantization: VectorQuantization
     /// `.hnsw` unless `kind` is `.search`.
     let index: SearchIndexType
+    /// For a URL of `rediss://`.
+    let tls: TLSClientConfiguration
 
     fileprivate init(_ source: some SettingsReader, _ url: Secret, _ kind: RedisIndexKind?) throws {
         self.kind = kind
@@ -74,6 +78,7 @@ struct RedisStoreSettings: Equatable {
         self.shards = try source.integer("store.shards", in: 1...64) ?? 1
         self.quantization = try source.choice("store.quantization", VectorQuantization.self) ?? .none
         self.index = try source.choice("store.index", SearchIndexType.self) ?? .hnsw
+        self.tls = try Self.tls(source)
         // Whoever asks for it must get it, whatever the server can do.
         guard self.quantization == .none || kind == .vectorSet else {
             throw SettingsError("store.quantization needs store.kind: redis-vectorset")
@@ -84,12 +89,24 @@ struct RedisStoreSettings: Equatable {
         _ = try self.server()
     }
 
+    private static func tls(_ source: some SettingsReader) throws -> TLSClientConfiguration {
+        var tls = TLSClientConfiguration()
+        if let file = try source.string("store.tls_ca") { tls.trust = .file(file) }
+        tls.serverName = try source.string("store.tls_server_name")
+        switch (try source.string("store.tls_certificate"), try source.string("store.tls_key")) {
+        case (nil, nil): break
+        case (let certificate?, let key?): tls.identity = TLSIdentity(chainFile: certificate, keyFile: key)
+        default: throw SettingsError("store.tls_certificate and store.tls_key need each other")
+        }
+        return tls
+    }
+
     /// What the client takes.
     ///
     /// - Throws: ``SettingsError`` for a URL of none of its forms.
     func server() throws -> RedisConfiguration {
         do throws(RedisError) {
-            var configuration = try RedisConfiguration(url: self.url.value)
+            var configuration = try RedisConfiguration(url: self.url.value, tls: self.tls)
             configuration.commandTimeout = self.timeout
             configuration.connectionsPerNode = self.connections
             return configuration

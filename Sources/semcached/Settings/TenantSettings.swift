@@ -10,10 +10,11 @@ import TokenVerification
 struct TenantSettings {
     var directory: TenantDirectory
     var keys: [APIKeyGrant] = []
+    var certificates: [CertificateGrant] = []
     var tokens: TokenConfiguration?
 
     /// Whether peers must show a credential.
-    var hasCredentials: Bool { !self.keys.isEmpty || self.tokens != nil }
+    var hasCredentials: Bool { !self.keys.isEmpty || !self.certificates.isEmpty || self.tokens != nil }
 
     /// Keys of the section `tokens`.
     static let tokenKeys: Set<String> = [
@@ -38,7 +39,8 @@ struct TenantSettings {
         if !self.hasCredentials {
             guard tenants.isEmpty, others == nil else {
                 throw SettingsError(
-                    "tenants are configured, but no credential lets anyone in: add api_keys, gateways or tokens")
+                    "tenants are configured, but no credential lets anyone in: add api_keys, certificates, gateways or tokens"
+                )
             }
             self.directory.declare(SingleTenant.tenant, TenantPolicy(template: cache))
         }
@@ -50,10 +52,13 @@ struct TenantSettings {
         guard Set(digests).count == digests.count else {
             throw SettingsError("the same sha256 is given for two API keys")
         }
+        guard Set(self.certificates.map(\.name)).count == self.certificates.count else {
+            throw SettingsError("the same san is given for two certificates")
+        }
     }
 
     private mutating func readTenant(_ node: SettingsNode, _ cache: CachePolicy) throws {
-        try node.check(keys: TenantPolicy.keys.union(["name", "api_keys"]))
+        try node.check(keys: TenantPolicy.keys.union(["name", "api_keys", "certificates"]))
         let tenant = TenantID(try node.requiredName(limit: Limits.maximumTenantNameBytes))
         guard !self.directory.declares(tenant) else {
             throw SettingsError("\(node.path).name is that of another tenant")
@@ -64,10 +69,17 @@ struct TenantSettings {
             self.keys.append(
                 APIKeyGrant(digest: try key.digest(), tenancy: .tenant(tenant), roles: try key.roles("roles")))
         }
+        for certificate in try node.list("certificates") {
+            try certificate.check(keys: ["san", "roles"])
+            self.certificates.append(
+                CertificateGrant(
+                    name: try certificate.certificateName(), tenancy: .tenant(tenant),
+                    roles: try certificate.roles("roles")))
+        }
     }
 
     private mutating func readGateway(_ node: SettingsNode) throws {
-        try node.check(keys: ["sha256", "roles", "tenants", "all_tenants"])
+        try node.check(keys: ["sha256", "san", "roles", "tenants", "all_tenants"])
         let names = try node.exactStrings("tenants")
         let isForAll = try node.boolean("all_tenants") ?? false
         guard (names != nil) != isForAll, names.map({ !$0.isEmpty }) ?? true else {
@@ -76,10 +88,15 @@ struct TenantSettings {
         for name in names ?? [] {
             try SettingsNode.check(name, node.name(of: "tenants"), limit: Limits.maximumTenantNameBytes)
         }
-        self.keys.append(
-            APIKeyGrant(
-                digest: try node.digest(), tenancy: .gateway(names.map { Set($0.map { TenantID($0) }) }),
-                roles: try node.roles("roles")))
+        let tenancy = GrantedTenancy.gateway(names.map { Set($0.map { TenantID($0) }) })
+        let roles = try node.roles("roles")
+        switch (try node.string("sha256"), try node.string("san")) {
+        case (.some, nil): self.keys.append(APIKeyGrant(digest: try node.digest(), tenancy: tenancy, roles: roles))
+        case (nil, .some):
+            self.certificates.append(
+                CertificateGrant(name: try node.certificateName(), tenancy: tenancy, roles: roles))
+        default: throw SettingsError("\(node.path) needs sha256, of an API key, or san, of a certificate")
+        }
     }
 
     private static func tokens(_ source: SettingsSource) throws -> TokenConfiguration? {
@@ -156,6 +173,15 @@ extension SettingsReader {
 }
 
 extension SettingsNode {
+    fileprivate func certificateName() throws -> CertificateName {
+        guard let name = try self.string("san").flatMap({ CertificateName($0) }) else {
+            throw SettingsError(
+                "\(self.path).san must be a name of a client's certificate, such as uri:spiffe://example.org/acme, "
+                    + "dns:api.acme.internal or email:cache@acme.example")
+        }
+        return name
+    }
+
     fileprivate func digest() throws -> Digest {
         guard let text = try self.string("sha256"), let digest = Digest(hexadecimal: text) else {
             throw SettingsError(

@@ -11,6 +11,7 @@ package enum FuzzProperty: String, CaseIterable, Sendable {
     case prompt = "FuzzPrompt"
     case filter = "FuzzFilter"
     case redisReplies = "FuzzRedisReplies"
+    case tlsHandshake = "FuzzTLSHandshake"
 
     package func check(_ bytes: UnsafeRawBufferPointer) {
         switch self {
@@ -19,6 +20,7 @@ package enum FuzzProperty: String, CaseIterable, Sendable {
         case .prompt: Self.checkPrompt(bytes)
         case .filter: Self.checkFilter(bytes)
         case .redisReplies: Self.checkRedisReplies(bytes)
+        case .tlsHandshake: Self.checkTLSHandshake(bytes)
         }
     }
 

@@ -3,6 +3,7 @@
 import Logging
 import NIOCore
 import NIOPosix
+import OpenSSLTLS
 import RedisClient
 import Synchronization
 import TestSupport
@@ -12,11 +13,11 @@ import TestSupport
 /// - Parameter connectTimeout: Long, so that no test of something else fails on a busy machine.
 func withClient<Result>(
     _ url: String, timeout: Duration = .seconds(20), patience: Duration? = nil,
-    connectTimeout: Duration = .seconds(20),
+    connectTimeout: Duration = .seconds(20), tls: TLSClientConfiguration = TLSClientConfiguration(),
     logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
     _ body: (RedisClient) async throws -> Result
 ) async throws -> Result {
-    var configuration = try RedisConfiguration(url: url)
+    var configuration = try RedisConfiguration(url: url, tls: tls)
     configuration.commandTimeout = timeout
     configuration.connectTimeout = connectTimeout
     if let patience { configuration.patience = patience }

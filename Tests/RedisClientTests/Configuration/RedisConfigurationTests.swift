@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
+import OpenSSLTLS
 import Testing
 
 @testable import RedisClient
 
 @Suite struct RedisConfigurationTests {
-    private static let security: RedisTransportSecurity = { _, _ in }
-
     @Test(arguments: [
         ("redis://localhost", "redis://localhost:6379/0"),
         ("redis://localhost/", "redis://localhost:6379/0"),
@@ -28,7 +27,7 @@ import Testing
         ("rediss+cluster://a", "rediss+cluster://a:6379"),
     ])
     func `a URL is understood, and shown without users and passwords`(url: String, shown: String) throws {
-        let configuration = try RedisConfiguration(url: url, security: Self.security)
+        let configuration = try RedisConfiguration(url: url)
         #expect("\(configuration)" == shown)
         #expect((configuration.security != nil) == url.hasPrefix("rediss"))
     }
@@ -76,15 +75,27 @@ import Testing
         "redis+cluster://:hunter2@a/1", "redis+cluster://:hunter2@a/0/0", "redis+cluster://:hunter2@a,,b",
     ])
     func `a wrong URL is an error that quotes none of it`(url: String) {
-        let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: url, security: Self.security) }
+        let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: url) }
         #expect(error?.code == .misconfigured)
         for secret in ["hun", "ter2", "hünter"] { #expect(error?.message.contains(secret) == false) }
     }
 
-    @Test(arguments: ["rediss://h", "rediss+sentinel://h/s", "rediss+cluster://h"])
-    func `TLS is refused where there is none`(url: String) {
-        let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: url) }
-        #expect(error?.message.contains("TLS, which this build does not have") == true)
+    @Test(arguments: ["redis://h", "redis+sentinel://h/s", "redis+cluster://h"])
+    func `TLS that is set up for a URL that does not ask for it is an error`(url: String) throws {
+        var tls = TLSClientConfiguration()
+        tls.serverName = "cache.internal"
+        let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: url, tls: tls) }
+        #expect(error?.code == .misconfigured)
+        #expect(error?.message.contains("write rediss instead of redis") == true)
+    }
+
+    @Test func `a file that TLS needs and that cannot be read is named`() throws {
+        var tls = TLSClientConfiguration()
+        tls.trust = .file("/none/ca.pem")
+        let error = #expect(throws: RedisError.self) { try RedisConfiguration(url: "rediss://:hunter2@h", tls: tls) }
+        #expect(error?.code == .misconfigured)
+        #expect(error?.message.contains("/none/ca.pem") == true)
+        #expect(error?.message.contains("hunter2") == false)
     }
 
     @Test func `lengths and numbers are limited`() throws {

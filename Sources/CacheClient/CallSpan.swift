@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import Tracing
+
+/// The span of one call, from when its caller asked until the answer.
+struct CallSpan {
+    private static let service = "semcached.v1.SemanticCache"
+
+    /// For the server: W3C's header, or empty if whoever traces says nothing there.
+    let traceparent: String
+    private let span: any Span
+
+    /// - Returns: `nil` if nobody traces: then nothing is computed.
+    init?(_ kind: CallKind, to address: ServerAddress) {
+        let instrument = InstrumentationSystem.instrument
+        if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
+        let span = startSpan("\(Self.service)/\(kind.method)", ofKind: .client)
+        self.span = span
+        var header = ""
+        instrument.inject(span.context, into: &header, using: HeaderInjector())
+        // The server would refuse the call for it.
+        self.traceparent = header.utf8.count <= Limits.maximumTraceParentBytes ? header : ""
+        guard span.isRecording else { return }
+        span.attributes["rpc.system"] = "semcached"
+        span.attributes["rpc.service"] = Self.service
+        span.attributes["rpc.method"] = kind.method
+        span.attributes["server.address"] = address.host
+        span.attributes["server.port"] = address.port
+    }
+
+    func end(_ result: Result<ServiceResponse, CacheClientError>) {
+        switch result {
+        case .success(.lookup(let outcome)):
+            self.span.attributes["semcache.outcome"] = outcome.name
+        case .success:
+            break
+        case .failure(let error):
+            self.span.attributes["error.type"] = "\(error.code)"
+            self.span.setStatus(SpanStatus(code: .error, message: error.message))
+        }
+        self.span.end()
+    }
+}
+
+/// The carrier is the value of `traceparent`; the protocol has no place for other headers.
+private struct HeaderInjector: Injector {
+    func inject(_ value: String, forKey key: String, into carrier: inout String) {
+        if key.utf8.elementsEqual("traceparent".utf8) { carrier = value }
+    }
+}
+
+extension CallKind {
+    /// As the service's definition names it.
+    fileprivate var method: String {
+        switch self {
+        case .lookup: "Lookup"
+        case .store: "Store"
+        case .invalidate: "Invalidate"
+        case .stats: "Stats"
+        case .export: "Export"
+        case .ping: "Ping"
+        }
+    }
+}
+
+extension LookupOutcome {
+    fileprivate var name: String {
+        switch self {
+        case .hit(let hit): hit.kind == .exact ? "hit_exact" : "hit_semantic"
+        case .miss: "miss"
+        case .bypass: "bypass"
+        }
+    }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import AdminServer
+import CacheEngine
+import CacheModel
+import CacheServer
+import Foundation
+import GRPCFront
+import Logging
+import NIOCore
+import OpenSSLTLS
+import ServiceLifecycle
+import Telemetry
+
+/// What the ports speak TLS with: the same certificates, other protocols within.
+struct PortContexts {
+    let native: TLSContext
+    let grpc: TLSContext
+
+    /// Reads the files.
+    ///
+    /// - Throws: `TLSError` naming the file that will not do.
+    init(_ configuration: TLSServerConfiguration) throws {
+        self.native = try TLSContext(configuration)
+        var http = configuration
+        http.applicationProtocols = [GRPCFront.applicationProtocol]
+        self.grpc = try TLSContext(http)
+    }
+}
+
+/// The native and the gRPC port as one part of the service group: both drain at the same time.
+struct Ports: Service {
+    let state: ServiceState
+    let dispatcher: Dispatcher
+    let native: CacheServer
+    /// `nil` if it is switched off.
+    let grpc: GRPCFront?
+    let certificateExpiry = CertificateExpiry()
+    private let group: any EventLoopGroup
+    let logger: Logger
+
+    /// - Parameter tls: `nil` for plain TCP.
+    init(
+        _ settings: ListenerSettings, tls: PortContexts?, dispatcher: Dispatcher, authenticator: any Authenticator,
+        group: any EventLoopGroup, logger: Logger
+    ) {
+        let state = ServiceState(listeners: settings.grpc == nil ? ["native"] : ["native", "grpc"])
+        self.state = state
+        self.dispatcher = dispatcher
+        self.group = group
+        self.logger = logger
+        var native = CacheServer.Configuration(host: settings.native.host, port: settings.native.port)
+        native.limits = settings.limits
+        native.tls = tls?.native
+        self.native = CacheServer(
+            configuration: native, dispatcher: dispatcher, authenticator: authenticator, group: group, logger: logger
+        ) { _ in state.isListening("native") }
+        self.grpc = settings.grpc.map { endpoint in
+            var grpc = GRPCFront.Configuration(host: endpoint.host, port: endpoint.port)
+            grpc.limits = settings.limits
+            grpc.tls = tls?.grpc
+            grpc.hasReflection = settings.reflects
+            return GRPCFront(
+                configuration: grpc, dispatcher: dispatcher, authenticator: authenticator, health: state.health,
+                group: group, logger: logger
+            ) { _ in state.isListening("grpc") }
+        }
+        self.certificateExpiry.set(native.tls?.notAfter)
+    }
+
+    func run() async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { try await self.native.run() }
+            if let grpc { group.addTask { try await grpc.run() } }
+        }
+    }
+
+    /// Puts other certificates in force, for connections that are made from now on.
+    func replace(tls: PortContexts) {
+        self.native.replace(tls: tls.native)
+        self.grpc?.replace(tls: tls.grpc)
+        self.certificateExpiry.set(tls.native.notAfter)
+    }
+
+    /// What the engine and the ports count, for whoever operates the service.
+    func figures(of tenants: [TenantID]) async -> EngineFigures {
+        var figures = await self.dispatcher.engine.figures(of: OperatorScopes.scopes(of: tenants))
+        figures.process.connections = UInt64(max(0, self.dispatcher.connections))
+        return figures
+    }
+
+    /// The operator's port; `nil` if it is switched off.
+    func admin(
+        _ endpoint: ListenerSettings.Endpoint?, observability: Observability,
+        settings: @escaping @Sendable () -> Settings
+    ) -> AdminServer? {
+        guard let endpoint else { return nil }
+        let pages = AdminPages(
+            readiness: { self.state.checks }, metrics: { await observability.registry.exposition() },
+            statistics: {
+                let engine = self.dispatcher.engine
+                let tenants = engine.declaredTenants + engine.undeclaredTenants
+                return await self.figures(of: Array(tenants.prefix(Limits.maximumTenantsInFigures)))
+            },
+            configuration: { settings().given })
+        return AdminServer(
+            configuration: .init(host: endpoint.host, port: endpoint.port), pages: pages, group: self.group,
+            logger: self.logger)
+    }
+}
+
+/// Says, before the ports begin to stop, that the service is about to; load balancers need their time to notice.
+///
+/// To be the last of its group, whose members are stopped one after the other, the last one first.
+struct Announcement: Service {
+    let state: ServiceState
+    let delay: Duration
+    let logger: Logger
+
+    func run() async {
+        try? await gracefulShutdown()
+        self.logger.info("stopping", metadata: ["drain_delay": "\(self.delay)"])
+        self.state.isStopping()
+        // Ends early if the service is told to stop at once.
+        try? await Task.sleep(for: self.delay)
+    }
+}
+
+/// The system's limit on open files, of which every connection is one.
+enum OpenFiles {
+    /// What is open besides connections: the store, the model, event loops, Redis.
+    private static let others = 256
+
+    static func raiseLimit(for settings: ListenerSettings, logger: Logger) {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let ports = settings.grpc == nil ? 1 : 2
+        let needed = settings.limits.maximumConnections * ports + Self.others
+        guard limit.rlim_cur < needed else { return }
+        logger.warning(
+            "the system allows fewer open files than server.maximum_connections needs",
+            metadata: ["allowed": "\(limit.rlim_cur)", "needed": "\(needed)"])
+    }
+}
