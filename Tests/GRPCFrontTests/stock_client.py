@@ -152,15 +152,14 @@ class Checks:
 
     def check_deadline(self):
         """A client's deadline: the answer comes before it, as a miss that says why, or else the error of gRPC."""
-        for _ in range(5):
+        # The last one is over before a question could be embedded: it may not be answered as if there had been time.
+        for timeout in [0.3] * 5 + [1e-9]:
             try:
-                answer = self.lookup("held " + "what takes a while? " * 200, timeout=0.3)
+                answer = self.lookup(f"held {timeout} " + "what takes a while? " * 200, timeout=timeout)
                 late = answer.miss.degraded == self.messages.DEGRADED_DEADLINE_EXCEEDED
-                assert late or answer.outcome == self.messages.OUTCOME_MISS, answer
+                assert late or timeout > 1e-3 and answer.outcome == self.messages.OUTCOME_MISS, answer
             except grpc.RpcError as error:
                 assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error
-        error = self.code(lambda: self.lookup("too late", timeout=1e-9))
-        assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED, error
 
     def check_cancellation(self):
         calls = [
