@@ -88,7 +88,7 @@ package final class GRPCFront: Sendable {
             }
         } catch {
             // To be cancelled is to stop at once, which is what happened.
-            guard Task.isCancelled else { throw error }
+            guard Task.isCancelled else { throw (error as? RuntimeError)?.cause ?? error }
         }
     }
 

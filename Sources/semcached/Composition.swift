@@ -53,7 +53,7 @@ enum Composition {
         observability.collect(from: ports)
         let services: [(any Service)?] = [
             observability.exporter, opened.upkeep,
-            ports.admin(settings.listeners.admin, observability: observability, settings: { reloader.settings }),
+            ports.admin(observability: observability, settings: { reloader.settings }),
             reloader,
         ]
         try await Self.run(services.compactMap { $0 }, ports, settings.listeners)

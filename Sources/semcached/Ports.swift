@@ -36,6 +36,7 @@ struct Ports: Service {
     /// `nil` if it is switched off.
     let grpc: GRPCFront?
     let certificateExpiry = CertificateExpiry()
+    private let settings: ListenerSettings
     private let group: any EventLoopGroup
     let logger: Logger
 
@@ -47,6 +48,7 @@ struct Ports: Service {
         let state = ServiceState(listeners: settings.grpc == nil ? ["native"] : ["native", "grpc"])
         self.state = state
         self.dispatcher = dispatcher
+        self.settings = settings
         self.group = group
         self.logger = logger
         var native = CacheServer.Configuration(host: settings.native.host, port: settings.native.port)
@@ -70,8 +72,12 @@ struct Ports: Service {
 
     func run() async throws {
         try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await self.native.run() }
-            if let grpc { group.addTask { try await grpc.run() } }
+            let native = Port("server", self.settings.native) { try await self.native.run() }
+            group.addTask { try await native.run() }
+            if let grpc, let endpoint = self.settings.grpc {
+                let port = Port("grpc", endpoint) { try await grpc.run() }
+                group.addTask { try await port.run() }
+            }
         }
     }
 
@@ -90,11 +96,8 @@ struct Ports: Service {
     }
 
     /// The operator's port; `nil` if it is switched off.
-    func admin(
-        _ endpoint: ListenerSettings.Endpoint?, observability: Observability,
-        settings: @escaping @Sendable () -> Settings
-    ) -> AdminServer? {
-        guard let endpoint else { return nil }
+    func admin(observability: Observability, settings: @escaping @Sendable () -> Settings) -> Port? {
+        guard let endpoint = self.settings.admin else { return nil }
         let pages = AdminPages(
             readiness: { self.state.checks }, metrics: { await observability.registry.exposition() },
             statistics: {
@@ -103,9 +106,36 @@ struct Ports: Service {
                 return await self.figures(of: Array(tenants.prefix(Limits.maximumTenantsInFigures)))
             },
             configuration: { settings().given })
-        return AdminServer(
+        let server = AdminServer(
             configuration: .init(host: endpoint.host, port: endpoint.port), pages: pages, group: self.group,
             logger: self.logger)
+        return Port("admin", endpoint) { try await server.run() }
+    }
+}
+
+/// A listener whose failure to listen is told by the name of its setting.
+struct Port: Service {
+    private let section: String
+    private let endpoint: ListenerSettings.Endpoint
+    private let listen: @Sendable () async throws -> Void
+
+    init(
+        _ section: String, _ endpoint: ListenerSettings.Endpoint, _ listen: @escaping @Sendable () async throws -> Void
+    ) {
+        self.section = section
+        self.endpoint = endpoint
+        self.listen = listen
+    }
+
+    func run() async throws {
+        do {
+            try await self.listen()
+        } catch {
+            guard let fault = error as? IOError else { throw error }
+            throw SettingsError(
+                "\(self.section).port: cannot listen on \(self.endpoint.host):\(self.endpoint.port): "
+                    + String(cString: strerror(fault.errnoCode)))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TestSupport
 import Testing
 
 private let digest = String(repeating: "0", count: 64)
@@ -23,6 +24,68 @@ private let digest = String(repeating: "0", count: 64)
             .appendingPathComponent("../../deploy/semcached.yaml").standardizedFileURL.path
         let result = try await self.check(["--config", example])
         #expect(result.status == 0, "\(result.errors)")
+    }
+
+    @Test func `the settings of the Kubernetes manifests are right`() async throws {
+        let certificates = try TestCertificates()
+        let own = try certificates.issue("server")
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../deploy/kubernetes/semcached.yaml").standardizedFileURL.path
+        let result = try await self.check(
+            [
+                "--config", file, "--set", "tls.certificate=\(own.chainFile)", "--set", "tls.key=\(own.keyFile)",
+                "--set",
+                "tls.client_ca=\(certificates.trustFile)",
+            ], environment: ["SEMCACHED_STORE_URL": "redis://redis"])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
+    @Test(arguments: ["broken", "missing", "other"])
+    func `a certificate that will not do is named before anything starts`(kind: String) async throws {
+        let certificates = try TestCertificates()
+        let (own, other) = (try certificates.issue("server"), try certificates.issue("other"))
+        let chain =
+            switch kind {
+            case "broken": try certificates.write("no certificate", to: "broken.pem")
+            case "missing": certificates.folder + "/none.pem"
+            default: own.chainFile
+            }
+        let key = kind == "other" ? other.keyFile : own.keyFile
+        let result = try await self.check(["--set", "tls.certificate=\(chain)", "--set", "tls.key=\(key)"])
+        #expect(result.status == 1)
+        #expect(result.errors.contains(kind == "other" ? key : chain), "\(result.errors)")
+    }
+
+    @Test(arguments: [
+        ("tls:\n  key: k\n", "tls.key is given without tls.certificate"),
+        ("tls:\n  certificate: c\n", "tls.key is missing"),
+        ("tls: {certificate: c, key: k, client_certificates: required}\n", "needs tls.client_ca"),
+        ("tls: {certificate: c, key: k, client_ca: a, client_certificates: none}\n", "tls.client_certificates is none"),
+        ("tls: {certificate: c, key: k, minimum_version: \"1.1\"}\n", "tls.minimum_version is \"1.1\""),
+        ("grpc:\n  host: 0.0.0.0\n", "grpc.host is 0.0.0.0"),
+        ("grpc:\n  port: 7070\n", "must differ"),
+        ("server:\n  calls_in_flight: 0\n", "server.calls_in_flight"),
+        ("server:\n  handshake_deadline: 0s\n", "server.handshake_deadline"),
+        ("traces:\n  endpoint: collector:4318\n", "traces.endpoint must be the base URL"),
+        ("traces:\n  sample_ratio: 0.5\n", "without traces.endpoint"),
+        ("traces: {endpoint: \"http://h:4318\", sample_ratio: 2}\n", "traces.sample_ratio"),
+        ("log:\n  format: xml\n", "log.format"),
+        ("store: {url: \"redis://h\", tls_ca: f}\n", "rediss"),
+        ("store: {url: \"rediss://h\", tls_key: f}\n", "need each other"),
+        (
+            "tenants:\n  - {name: a, create_caches: true, certificates: [{san: \"dns:a\", roles: [read]}]}\n",
+            "tls.client_ca"
+        ),
+        (
+            "tenants:\n  - {name: a, create_caches: true, certificates: [{san: a.b, roles: [read]}]}\n",
+            "certificates[0].san"
+        ),
+        ("gateways:\n  - {san: \"dns:a\", sha256: \(digest), roles: [read], tenants: [a]}\n", "needs sha256"),
+    ])
+    func `what is wrong with ports, TLS and telemetry is named`(file: String, complaint: String) async throws {
+        let result = try await self.check([], file: file)
+        #expect(result.status == 1)
+        #expect(result.errors.contains(complaint), "\(result.errors)")
     }
 
     @Test(arguments: [
