@@ -11,7 +11,6 @@ struct AdminResponder: HTTPResponder {
     typealias Context = BasicRequestContext
 
     private static let text = "text/plain; charset=utf-8"
-    private static let prometheus = "text/plain; version=0.0.4; charset=utf-8"
     private static let json = "application/json"
 
     let pages: AdminPages
@@ -50,7 +49,7 @@ struct AdminResponder: HTTPResponder {
             writer.write(checks, isReady: isReady)
             return Self.response(isReady ? .ok : .serviceUnavailable, Self.json, writer.bytes)
         case .metrics:
-            return Self.response(.ok, Self.prometheus, await self.pages.metrics())
+            return Self.response(.ok, Exposition.contentType, await self.pages.metrics())
         case .statistics:
             var writer = JSONWriter()
             writer.write(await self.pages.statistics())

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheModel
+import CacheWire
 import Tracing
 
 /// The span of one call, from when its caller asked until the answer.
 struct CallSpan {
-    private static let service = "semcached.v1.SemanticCache"
-
     /// For the server: W3C's header, or empty if whoever traces says nothing there.
     let traceparent: String
     private let span: any Span
@@ -15,7 +14,8 @@ struct CallSpan {
     init?(_ kind: CallKind, to address: ServerAddress) {
         let instrument = InstrumentationSystem.instrument
         if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
-        let span = startSpan("\(Self.service)/\(kind.method)", ofKind: .client)
+        let method = kind.method
+        let span = startSpan("\(method.service)/\(method.rawValue)", ofKind: .client)
         self.span = span
         var header = ""
         instrument.inject(span.context, into: &header, using: HeaderInjector())
@@ -23,8 +23,8 @@ struct CallSpan {
         self.traceparent = header.utf8.count <= Limits.maximumTraceParentBytes ? header : ""
         guard span.isRecording else { return }
         span.attributes["rpc.system"] = "semcached"
-        span.attributes["rpc.service"] = Self.service
-        span.attributes["rpc.method"] = kind.method
+        span.attributes["rpc.service"] = method.service
+        span.attributes["rpc.method"] = method.rawValue
         span.attributes["server.address"] = address.host
         span.attributes["server.port"] = address.port
     }
@@ -32,11 +32,12 @@ struct CallSpan {
     func end(_ result: Result<ServiceResponse, CacheClientError>) {
         switch result {
         case .success(.lookup(let outcome)):
-            self.span.attributes["semcache.outcome"] = outcome.name
+            self.span.attributes["semcache.outcome"] = outcome.label
         case .success:
             break
         case .failure(let error):
-            self.span.attributes["error.type"] = "\(error.code)"
+            self.span.attributes["error.type"] =
+                CacheError.Code(rawValue: error.code.rawValue)?.label ?? "\(error.code)"
             self.span.setStatus(SpanStatus(code: .error, message: error.message))
         }
         self.span.end()
@@ -52,24 +53,14 @@ private struct HeaderInjector: Injector {
 
 extension CallKind {
     /// As the service's definition names it.
-    fileprivate var method: String {
+    fileprivate var method: ServiceMethod {
         switch self {
-        case .lookup: "Lookup"
-        case .store: "Store"
-        case .invalidate: "Invalidate"
-        case .stats: "Stats"
-        case .export: "Export"
-        case .ping: "Ping"
-        }
-    }
-}
-
-extension LookupOutcome {
-    fileprivate var name: String {
-        switch self {
-        case .hit(let hit): hit.kind == .exact ? "hit_exact" : "hit_semantic"
-        case .miss: "miss"
-        case .bypass: "bypass"
+        case .lookup: .lookup
+        case .store: .store
+        case .invalidate: .invalidate
+        case .stats: .stats
+        case .export: .export
+        case .ping: .ping
         }
     }
 }

@@ -108,8 +108,6 @@ final class ClientSession {
                     do {
                         try channel.pipeline.syncOperations.addHandler(connection)
                         try self.secure(channel)
-                    } catch let error as TLSError {
-                        connection.end(.refused(.unreachable(address, error)))
                     } catch {
                         channel.close(promise: nil)
                         connection.end(.lost(.unreachable(address, "closed at once")))
@@ -123,7 +121,7 @@ final class ClientSession {
     /// Puts TLS between the channel and the connection, which sees from the beginning what becomes of it.
     private func secure(_ channel: any Channel) throws {
         guard let tls else { return }
-        let handler = TLSHandler(try tls.current(), peerName: self.configuration.address.host)
+        let handler = TLSHandler(tls.current(), peerName: self.configuration.address.host)
         try channel.pipeline.syncOperations.addHandler(handler, position: .first)
     }
 

@@ -20,6 +20,7 @@ func connectFailureReason(_ error: any Error) -> String {
     case ChannelError.connectTimeout:
         return "no answer in time"
     default:
-        return "\(error)"
+        // What another error says may hold anything.
+        return "\(type(of: error))"
     }
 }

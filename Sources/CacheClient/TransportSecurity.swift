@@ -14,7 +14,8 @@ public enum TransportSecurity: Sendable, Hashable {
 /// How TLS is spoken with a server.
 ///
 /// Files are in PEM. They are read when the client is made, and again for the next connection once they have changed, so
-/// that certificates are rotated without a restart.
+/// that certificates are rotated without a restart. While changed ones cannot be used, such as a certificate whose key is
+/// yet to be written, what was read before stays in force.
 public struct ClientTLS: Sendable, Hashable {
     /// By whom the server's certificate must have been issued.
     public enum Trust: Sendable, Hashable {

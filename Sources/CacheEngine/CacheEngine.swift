@@ -16,6 +16,13 @@ package final class CacheEngine: Sendable {
         var known: [TenantID: Tenant] = [:]
         /// Stay, so that a reload neither forgives nor forgets.
         var accounts: [TenantID: TenantAccount] = [:]
+        /// See ``EngineFigures``.
+        var moved = EngineFigures().moved
+
+        /// Whether metrics have a series for a tenant.
+        func hasLabel(_ tenant: TenantID) -> Bool {
+            self.directory.declares(tenant) && EngineFigures.hasLabel(tenant)
+        }
     }
 
     package let memory: MemoryTier
@@ -28,6 +35,8 @@ package final class CacheEngine: Sendable {
     private let tenants: Mutex<Tenants>
     /// Counts the configurations.
     private let generation = Atomic<UInt64>(0)
+    /// The tenant with which the next reading of sizes begins.
+    let nextSizes = Atomic<Int>(0)
     let startedAt = ContinuousClock.now
 
     /// - Parameters:
@@ -59,7 +68,15 @@ package final class CacheEngine: Sendable {
     /// Puts another configuration in force, from the next call on.
     package func replace(_ directory: TenantDirectory) {
         self.tenants.withLock { tenants in
+            let hadLabel = Set(tenants.accounts.keys.filter { tenants.hasLabel($0) })
             tenants.directory = directory
+            for (tenant, account) in tenants.accounts {
+                switch (hadLabel.contains(tenant), tenants.hasLabel(tenant)) {
+                case (false, true): tenants.moved.add(EngineFigures.Tenant(account))
+                case (true, false): tenants.moved.subtract(EngineFigures.Tenant(account))
+                default: break
+                }
+            }
             tenants.known = [:]
             self.generation.add(1, ordering: .releasing)
         }
@@ -101,8 +118,10 @@ package final class CacheEngine: Sendable {
         self.tenants.withLock { tenants in tenants.accounts.keys.filter { !tenants.directory.declares($0) } }.sorted()
     }
 
-    /// What the tenants did since the start, without those that did nothing.
-    var accounts: [TenantID: TenantAccount] { self.tenants.withLock { $0.accounts } }
+    /// What the tenants did since the start, without those that did nothing; and what changed its label meanwhile.
+    var counted: (accounts: [TenantID: TenantAccount], moved: EngineFigures.Tenant) {
+        self.tenants.withLock { ($0.accounts, $0.moved) }
+    }
 
     func declares(_ tenant: TenantID) -> Bool { self.tenants.withLock { $0.directory.declares(tenant) } }
 

@@ -16,6 +16,24 @@ package struct CacheError: Error, Sendable, Hashable {
         case `internal` = 13
         case unavailable = 14
         case unauthenticated = 16
+
+        /// In logs, spans and metrics: `invalid_argument`.
+        package var label: String {
+            switch self {
+            case .cancelled: "cancelled"
+            case .invalidArgument: "invalid_argument"
+            case .deadlineExceeded: "deadline_exceeded"
+            case .notFound: "not_found"
+            case .permissionDenied: "permission_denied"
+            case .resourceExhausted: "resource_exhausted"
+            case .failedPrecondition: "failed_precondition"
+            case .aborted: "aborted"
+            case .unimplemented: "unimplemented"
+            case .internal: "internal"
+            case .unavailable: "unavailable"
+            case .unauthenticated: "unauthenticated"
+            }
+        }
     }
 
     package let code: Code

@@ -64,11 +64,14 @@ package struct VerifiedToken: Sendable, Equatable {
     /// Not empty.
     package let roles: Roles
     package let expiresAt: Timestamp
+    /// Of the key that signed it, if its issuer may withdraw that while the verifier is in force.
+    package let key: Digest?
 
-    package init(tenant: String, roles: Roles, expiresAt: Timestamp) {
+    package init(tenant: String, roles: Roles, expiresAt: Timestamp, key: Digest? = nil) {
         self.tenant = tenant
         self.roles = roles
         self.expiresAt = expiresAt
+        self.key = key
     }
 }
 
@@ -81,4 +84,10 @@ package protocol TokenVerifier: Sendable {
     /// - Throws: ``CacheError`` with `.unauthenticated`, or `.unavailable` if it cannot be told; the message holds
     ///   nothing of the token.
     func verify(_ token: String, at now: Timestamp) async throws(CacheError) -> VerifiedToken
+
+    /// Whether a key is still in force, as far as is known.
+    func trusts(_ key: Digest) -> Bool
+
+    /// Waits until it is known which keys are in force, for a bounded time.
+    func refresh(at now: Timestamp) async
 }

@@ -81,6 +81,7 @@ package struct Fingerprint {
         case tokenVerifier = 9
         case cursor = 8
         case attributeToken = 10
+        case tokenKey = 11
     }
 
     /// Version of the scheme: a change of what is hashed must change it, or old entries would be found by chance.

@@ -47,6 +47,10 @@ package enum Limits {
     package static let keepAliveIdle = Duration.seconds(60)
     package static let keepAliveInterval = Duration.seconds(15)
     package static let keepAliveProbes = 4
+    /// Lines of the log, of one kind, on handshakes and credentials that were refused, within the interval: each is told
+    /// of unless there is a flood of them.
+    package static let refusalLines = 100
+    package static let refusalLinesInterval = Duration.seconds(10)
     /// Deadline of a call that names none.
     package static let defaultDeadline = Duration.seconds(10)
     /// Longest deadline that a call may ask for; a longer one is shortened.
@@ -99,6 +103,15 @@ package enum Limits {
     package static let maximumAnswerTravel = Duration.milliseconds(50)
     /// Tokens that were found genuine and are remembered: each call shows one, and to verify one takes 0.1 ms.
     package static let rememberedTokens = 8192
+    /// Time for which they are: a token whose key was withdrawn is not accepted for longer than this.
+    package static let tokenMemory = Duration.seconds(60)
+    /// Credentials that are refused on one connection, one after the other, until it is sent away: each may have made the
+    /// server verify a signature. Behind a proxy they may be of several callers.
+    package static let maximumRefusedCredentials = 16
+    /// Bytes waiting to be written to a peer of whom no call has been let in yet; above it the connection is not read.
+    package static let maximumUnwrittenBytesOfStrangers = 64 << 10
+    /// Bytes of an answer of which a peer must take some part within `writeDeadline`.
+    package static let answerPartBytes = 256 << 10
     /// Streams of one connection that are no calls, such as health watches and reflection: they need no credential.
     package static let maximumSideStreams = 16
     /// Bytes that the peer may send on one of them.

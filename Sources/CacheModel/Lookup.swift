@@ -46,6 +46,15 @@ package enum LookupOutcome: Sendable, Equatable {
     case miss(LookupMiss)
     /// The cache does not keep such prompts.
     case bypass(LookupBypass)
+
+    /// In logs and spans.
+    package var label: String {
+        switch self {
+        case .hit(let hit): hit.kind == .exact ? "hit_exact" : "hit_semantic"
+        case .miss: "miss"
+        case .bypass: "bypass"
+        }
+    }
 }
 
 /// Why a chat is not looked up: it has more messages than the cache's policy allows.

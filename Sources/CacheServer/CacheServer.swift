@@ -35,9 +35,8 @@ package final class CacheServer: Sendable {
     private let onListening: @Sendable (SocketAddress) -> Void
     private let connections = Mutex<[ObjectIdentifier: NIOLoopBound<ConnectionHandler>]>([:])
     private let admission: ConnectionAdmission
-    private let tls: Mutex<TLSContext?>
-    /// Whether the log has said that connections are refused, since the last time that there was room.
-    private let hasWarned = Atomic<Bool>(false)
+    private let journal: ListenerJournal
+    private let tls: CurrentTLS
 
     /// - Parameter onListening: Told the address once the listener accepts connections.
     package init(
@@ -46,7 +45,8 @@ package final class CacheServer: Sendable {
     ) {
         self.configuration = configuration
         self.admission = ConnectionAdmission(configuration.limits)
-        self.tls = Mutex(configuration.tls)
+        self.tls = CurrentTLS(configuration.tls)
+        self.journal = ListenerJournal(.native, of: dispatcher, logger: logger)
         self.dispatcher = dispatcher
         self.authenticator = authenticator
         self.group = group
@@ -66,6 +66,7 @@ package final class CacheServer: Sendable {
             .childChannelOption(Self.keepAlive(TCP_KEEPIDLE), value: Self.seconds(Limits.keepAliveIdle))
             .childChannelOption(Self.keepAlive(TCP_KEEPINTVL), value: Self.seconds(Limits.keepAliveInterval))
             .childChannelOption(Self.keepAlive(TCP_KEEPCNT), value: Limits.keepAliveProbes)
+            .childChannelOption(Self.keepAlive(TCP_USER_TIMEOUT), value: Self.vanishedPeerMilliseconds)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(
                 .recvAllocator,
@@ -99,6 +100,11 @@ package final class CacheServer: Sendable {
         .tcpOption(NIOBSDSocket.Option(rawValue: option))
     }
 
+    /// While a reply waits for its acknowledgement the system does not ask whether the peer is still there, and tries again
+    /// for a quarter of an hour unless it is told otherwise.
+    private static let vanishedPeerMilliseconds: Int =
+        1000 * CacheServer.seconds(Limits.keepAliveIdle + Limits.keepAliveInterval * Limits.keepAliveProbes)
+
     private static func seconds(_ duration: Duration) -> Int { Int(duration.components.seconds) }
 
     private func adopt(_ channel: any Channel) throws {
@@ -106,11 +112,11 @@ package final class CacheServer: Sendable {
         let refusal = self.admission.opened(from: address)
         self.dispatcher.connectionOpened()
         let id = ObjectIdentifier(channel)
-        let tls = self.tls.withLock { $0 }
-        var isStranger = true
+        let tls = self.tls.context
+        var isStranger = refusal == nil
         let handler = ConnectionHandler(
             dispatcher: self.dispatcher, authenticator: self.authenticator, limits: self.configuration.limits,
-            isSecured: tls != nil, logger: self.logger
+            tls: tls, currentTLS: self.tls, journal: self.journal, logger: self.logger
         ) { outcome in
             switch outcome {
             case .helloReceived:
@@ -128,26 +134,19 @@ package final class CacheServer: Sendable {
         self.connections.withLock { $0[id] = bound }
         if let refusal {
             // Closed by `handlerRemoved`, which also takes it out of the counts.
-            try self.refuse(refusal)
+            throw self.journal.refused(refusal)
         }
-        self.dispatcher.metrics.acceptedConnections.increment()
-        self.hasWarned.store(false, ordering: .relaxed)
-    }
-
-    private func refuse(_ refusal: ConnectionAdmission.Refusal) throws -> Never {
-        self.dispatcher.metrics.count(refusal)
-        // Once per condition: what is refused thousands of times a second must not fill the log as well.
-        if !self.hasWarned.exchange(true, ordering: .relaxed) {
-            self.logger.warning("connections are refused", metadata: ["limit": "\(refusal.rawValue)"])
-        }
-        throw CacheError(.resourceExhausted, "too many connections")
+        self.journal.accepted()
     }
 
     /// Puts other certificates in force, for connections that are made from now on.
-    package func replace(tls: TLSContext) { self.tls.withLock { $0 = tls } }
+    ///
+    /// - Returns: Those before; `nil` for plain TCP.
+    @discardableResult
+    package func replace(tls: TLSContext) -> TLSContext? { self.tls.replace(tls) }
 
-    /// Asks every connection whether its credential is still good, and ends those whose is not. To be called when the
-    /// configuration was read again.
+    /// Asks every connection whether its credential and certificate are still good, and ends those whose are not. To be
+    /// called when the configuration was read again.
     package func checkCredentials() {
         for bound in self.connections.withLock({ Array($0.values) }) {
             bound.eventLoop.execute { bound.value.checkCredential() }

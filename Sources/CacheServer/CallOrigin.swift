@@ -4,10 +4,18 @@ import Tracing
 
 /// By which protocol a call came, and of which trace it is a part.
 package struct CallOrigin: Sendable, Equatable {
-    /// The raw value is OpenTelemetry's `rpc.system`.
+    /// The raw value is for metrics and logs.
     package enum Transport: String, Sendable, CaseIterable {
-        case native = "semcached"
+        case native
         case grpc
+
+        /// As OpenTelemetry calls it.
+        var rpcSystem: String {
+            switch self {
+            case .native: "semcached"
+            case .grpc: "grpc"
+            }
+        }
     }
 
     package let transport: Transport

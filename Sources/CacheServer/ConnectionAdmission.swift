@@ -24,19 +24,20 @@ package final class ConnectionAdmission: Sendable {
 
     var connections: Int { self.counts.withLock { $0.connections } }
 
-    /// Counts a connection, also one that is refused, until ``closed(from:isStranger:)``.
+    /// Counts a connection until ``closed(from:isStranger:)``. One that is refused is no stranger: until it is closed it
+    /// would take the place of somebody who came from elsewhere.
     ///
     /// - Parameter address: Of the peer, without its port; `nil` if it is not known.
     package func opened(from address: String?) -> Refusal? {
         self.counts.withLock { counts in
             counts.connections += 1
-            counts.strangers += 1
-            let ofAddress = counts.strangersByAddress[address ?? "", default: 0] + 1
-            counts.strangersByAddress[address ?? ""] = ofAddress
+            let ofAddress = counts.strangersByAddress[address ?? "", default: 0]
             if counts.connections > self.limits.maximumConnections { return .connections }
-            if counts.strangers > self.limits.maximumUnauthenticatedConnections { return .strangers }
-            let isHoarding = ofAddress > self.limits.maximumUnauthenticatedConnectionsPerAddress
-            return isHoarding ? .strangersOfAddress : nil
+            if ofAddress >= self.limits.maximumUnauthenticatedConnectionsPerAddress { return .strangersOfAddress }
+            if counts.strangers >= self.limits.maximumUnauthenticatedConnections { return .strangers }
+            counts.strangers += 1
+            counts.strangersByAddress[address ?? ""] = ofAddress + 1
+            return nil
         }
     }
 

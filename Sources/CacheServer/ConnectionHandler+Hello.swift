@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheEngine
-import CacheModel
+package import CacheModel
 import CacheWire
-import CoreMetrics
 import Logging
 import NIOCore
-import OpenSSLTLS
+package import OpenSSLTLS
 
 extension ConnectionHandler {
     func helloReceived(_ hello: Hello) throws(WireError) {
@@ -43,8 +42,7 @@ extension ConnectionHandler {
             return self.authenticated(.failure(CacheError(.unauthenticated, "the credential is no longer accepted")))
         case .success(let found): principal = found
         case .failure(let error):
-            self.dispatcher.metrics.refusedCredentials.increment()
-            self.logger.debug("credential refused", metadata: ["error.code": "\(error.code)"])
+            self.journal.credentialRefused(error, of: self.address)
             self.send(.reply(Reply(id: 0, result: .failure(error))))
             return self.closeAfterFlush()
         }
@@ -76,8 +74,10 @@ extension ConnectionHandler {
         self.resumeReading()
     }
 
-    /// Ends the connection if the configuration no longer has the credential that it was opened with.
+    /// Ends the connection if the configuration no longer has the credential that it was opened with, or no longer trusts
+    /// who vouched for its peer.
     func checkCredential() {
+        self.checkCertificate()
         guard let session, !self.authenticator.accepts(session.principal) else { return }
         self.drain("the credential is no longer accepted")
     }
@@ -85,11 +85,11 @@ extension ConnectionHandler {
 
 extension ClientCertificate {
     /// Names that are none of ours, such as one that is not ASCII, are left out: no configuration can name them.
-    init(_ peer: PeerCertificate) {
+    package init(_ peer: PeerCertificate) {
         self.init(
             names: peer.dnsNames.compactMap { CertificateName(dns: $0) }
                 + peer.uris.compactMap { CertificateName(uri: $0) }
                 + peer.emails.compactMap { CertificateName(email: $0) },
-            notAfter: Timestamp(milliseconds: min(peer.notAfter, .max / 1000) * 1000))
+            notAfter: Timestamp(milliseconds: max(.min / 1000, min(peer.notAfter, .max / 1000)) * 1000))
     }
 }

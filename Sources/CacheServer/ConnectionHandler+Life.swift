@@ -13,25 +13,33 @@ extension ConnectionHandler {
         if let handshake = event as? TLSHandshakeCompleted {
             self.isSecuring = false
             self.certificate = handshake.peer.map { ClientCertificate($0) }
-            let metrics = self.dispatcher.metrics
-            (handshake.isResumed ? metrics.resumedHandshakes : metrics.handshakes).increment()
+            self.journal.handshakeCompleted(isResumed: handshake.isResumed)
+            // Meanwhile the service may have been told to stop, or whom to trust.
+            if let drainReason { self.drain(drainReason) }
+            self.checkCertificate()
         }
         context.fireUserInboundEventTriggered(event)
     }
 
     func handshakeFailed(_ reason: String) {
         guard let channel = self.context?.channel else { return }
-        self.dispatcher.metrics.failedHandshakes.increment()
-        let peer = channel.remoteAddress.map { "\($0)" } ?? "unknown"
-        self.logger.notice("TLS handshake failed", metadata: ["connection.peer": "\(peer)", "reason": "\(reason)"])
+        self.journal.handshakeFailed(reason, of: self.address)
         self.isClosing = true
         channel.close(promise: nil)
+    }
+
+    /// Ends the connection if its peer was let in by authorities of which one is no longer trusted.
+    func checkCertificate() {
+        guard self.certificate != nil, let tls, !self.currentTLS.trusts(clientsOf: tls) else { return }
+        self.drain("the certificate's authority is no longer trusted")
     }
 
     /// Lets calls in flight finish, takes no new ones, and closes.
     ///
     /// - Parameter reason: What the peer is told.
     func drain(_ reason: String = "the server is about to stop") {
+        // Nothing can be said before TLS stands; the handshake's deadline bounds it.
+        guard !self.isSecuring else { return self.drainReason = self.drainReason ?? reason }
         switch self.state.drain() {
         case .none: break
         case .goAway: self.send(.goAway(reason: reason))
@@ -39,7 +47,7 @@ extension ConnectionHandler {
             self.send(.goAway(reason: reason))
             self.linger()
         case .goAwayAndClose:
-            if !self.isSecuring { self.send(.goAway(reason: reason)) }
+            self.send(.goAway(reason: reason))
             self.closeAfterFlush()
         }
     }
@@ -48,7 +56,8 @@ extension ConnectionHandler {
     /// they were not begun; one whose connection is closed does not know.
     func linger() {
         guard let context = self.context, self.lingerDeadline == nil else { return }
-        self.lingerDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(Limits.goAwayLinger)) {
+        let linger = TimeAmount(self.limits.goAwayLinger)
+        self.lingerDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: linger) {
             self.closeAfterFlush()
         }
     }

@@ -70,10 +70,7 @@ extension ConnectionHandler {
         self.isClosing = true
         // Nothing can be said before TLS stands.
         guard !self.isSecuring else { return context.close(promise: nil) }
-        for work in self.state.closed() {
-            work.deadline.cancel()
-            work.task.cancel()
-        }
+        self.giveUpCalls()
         self.watchWrites(context)
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { _ in self.context?.close(promise: nil) }

@@ -24,6 +24,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     struct Work {
         let task: Task<Void, Never>
         let deadline: Scheduled<Void>
+        let question: Question
     }
 
     let dispatcher: Dispatcher
@@ -54,16 +55,25 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     var writeDeadline: Scheduled<Void>?
     var idleDeadline: Scheduled<Void>?
     var lingerDeadline: Scheduled<Void>?
+    let journal: ListenerJournal
+    let currentTLS: CurrentTLS
+    /// That of this connection; `nil` for plain TCP.
+    let tls: TLSContext?
     /// Whether TLS has yet to say who the peer is.
     var isSecuring: Bool
     var certificate: ClientCertificate?
+    /// Of the peer, as it was when the connection began: a broken one has none.
+    private(set) var address: SocketAddress?
+    /// What the peer is to be told once TLS stands, so that it goes.
+    var drainReason: String?
 
     /// - Parameters:
-    ///   - isSecured: Whether a ``TLSHandler`` comes before.
+    ///   - tls: Of the ``TLSHandler`` that comes before; `nil` if there is none.
     ///   - outcome: Told when the peer said hello and when the connection is gone.
     init(
-        dispatcher: Dispatcher, authenticator: any Authenticator, limits: ConnectionLimits, isSecured: Bool,
-        logger: Logger, outcome: @escaping (ConnectionOutcome) -> Void
+        dispatcher: Dispatcher, authenticator: any Authenticator, limits: ConnectionLimits, tls: TLSContext?,
+        currentTLS: CurrentTLS, journal: ListenerJournal, logger: Logger,
+        outcome: @escaping (ConnectionOutcome) -> Void
     ) {
         self.dispatcher = dispatcher
         self.authenticator = authenticator
@@ -72,7 +82,10 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         self.outcome = outcome
         self.reader = FrameReader(maximumBodyBytes: Limits.maximumHelloBytes)
         self.fastLane = FastLane(dispatcher)
-        self.isSecuring = isSecured
+        self.tls = tls
+        self.currentTLS = currentTLS
+        self.journal = journal
+        self.isSecuring = tls != nil
         self.state = ConnectionStateMachine(maximumInFlight: limits.maximumCallsInFlight)
     }
 
@@ -80,6 +93,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        self.address = context.remoteAddress
         self.executor = EventLoopTaskExecutor(context.eventLoop)
         let deadline = TimeAmount(self.limits.handshakeDeadline)
         self.handshakeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
@@ -104,10 +118,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
 
     private func end() {
         guard self.context != nil else { return }
-        for work in self.state.closed() {
-            work.deadline.cancel()
-            work.task.cancel()
-        }
+        self.giveUpCalls()
         for timer in [
             self.handshakeDeadline, self.frameDeadline, self.writeDeadline, self.credentialEnd, self.idleDeadline,
             self.lingerDeadline,
@@ -148,8 +159,9 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         guard !self.isProcessing else { return }
         self.isProcessing = true
         defer { self.isProcessing = false }
-        // One reading of the clock for all frames of a read.
+        // One reading of the clock, and of the log's level, for all frames of a read.
         let now = self.dispatcher.engine.now
+        self.fastLane.isLogged = self.dispatcher.logsCalls
         do throws(WireError) {
             while self.mayRead(context) {
                 self.reader.maximumBodyBytes =
@@ -206,7 +218,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
     /// The frame was whole, so the stream goes on; what was in it belongs to no call that we know.
     private func undecodable(_ fault: WireError) throws(WireError) {
         guard !self.state.isStranger else { throw fault }
-        self.send(.reply(Reply(id: 0, result: .failure(CacheError(.invalidArgument, fault.message)))))
+        self.refuse(0, Question(nil, from: CallOrigin(.native)), CacheError(.invalidArgument, fault.message))
     }
 
     private func messageReceived(_ message: ClientMessage, bytes: Int) throws(WireError) {

@@ -14,6 +14,7 @@ package struct ConnectionLimits: Sendable, Equatable {
     package var writeDeadline = Limits.writeDeadline
     /// `nil`: a connection may stay without a call for ever.
     package var idleDeadline: Duration? = Limits.idleDeadline
+    package var goAwayLinger = Limits.goAwayLinger
 
     package init() {}
 }

@@ -5,7 +5,7 @@ package import CacheModel
 import Synchronization
 
 extension Dispatcher {
-    /// Begins a call that ``admit(_:of:roles:bytes:from:)`` let in, and sees to its end.
+    /// Begins a call that ``admit(_:of:roles:bytes:)`` let in, and sees to its end.
     ///
     /// - Parameter deadline: By then there is an answer, whatever the call waits for.
     package func begin(

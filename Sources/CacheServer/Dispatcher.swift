@@ -2,6 +2,8 @@
 
 package import CacheEngine
 package import CacheModel
+import CacheWire
+package import CoreMetrics
 package import Logging
 import Synchronization
 import Tracing
@@ -9,7 +11,7 @@ import Tracing
 /// Carries out requests, whatever protocol brought them.
 package final class Dispatcher: Sendable {
     package let engine: CacheEngine
-    let metrics = ServerMetrics()
+    let metrics: ServerMetrics
     /// Whether calls leave spans.
     let isTracing: Bool
     /// Whether figures of the whole process are told: they say something of every tenant.
@@ -18,13 +20,18 @@ package final class Dispatcher: Sendable {
     /// Of the last call that was logged.
     private let lastRequestID = Atomic<UInt64>(0)
     private let openConnections = Atomic<Int>(0)
+    private let workingCalls = Atomic<Int>(0)
 
     /// - Parameters:
     ///   - tellsProcess: Only where there is one tenant.
     ///   - isTracing: Whether there is a tracer.
     ///   - logger: Is told of each call at the level `debug`.
-    package init(engine: CacheEngine, tellsProcess: Bool, isTracing: Bool = false, logger: Logger? = nil) {
+    package init(
+        engine: CacheEngine, tellsProcess: Bool, isTracing: Bool = false, logger: Logger? = nil,
+        metrics: any MetricsFactory = MetricsSystem.factory
+    ) {
         self.engine = engine
+        self.metrics = ServerMetrics(metrics)
         self.logger = logger
         self.tellsProcess = tellsProcess
         self.isTracing = isTracing
@@ -36,51 +43,53 @@ package final class Dispatcher: Sendable {
     /// - Throws: ``CacheError`` with `.permissionDenied` or `.resourceExhausted`. If it does not, the call has begun, and
     ///   ``TenantAccount/endCall()`` must follow.
     package func admit(
-        _ request: ServiceRequest, of tenant: Tenant, roles: Roles, bytes: Int, from transport: CallOrigin.Transport
+        _ request: ServiceRequest, of tenant: Tenant, roles: Roles, bytes: Int
     ) throws(CacheError) {
-        do throws(CacheError) {
-            // Whoever may not call at all pays for asking as well.
-            if case .ping = request {} else { try tenant.admit(bytes: bytes, at: self.engine.now) }
-            try roles.permit(request, of: tenant)
-            try tenant.beginCall()
-        } catch {
-            self.metrics.count(request, .failure(error), by: transport)
-            throw error
-        }
+        // Whoever may not call at all pays for asking as well.
+        if case .ping = request {} else { try tenant.admit(bytes: bytes, at: self.engine.now) }
+        try roles.permit(request, of: tenant)
+        try tenant.beginCall()
     }
 
     /// Carries out a call that was admitted.
     package func dispatch(
         _ request: ServiceRequest, scope: TenantScope, by deadline: ContinuousClock.Instant, from origin: CallOrigin
     ) async -> Result<ServiceResponse, CacheError> {
-        let start = ContinuousClock.now
-        let result =
-            self.isTracing
+        self.workingCalls.add(1, ordering: .relaxed)
+        defer { self.workingCalls.subtract(1, ordering: .relaxed) }
+        return self.isTracing
             ? await self.traced(request, scope: scope, by: deadline, from: origin)
             : await self.result(request, scope: scope, by: deadline)
-        let end = ContinuousClock.now
-        // A call that was given up because its time was over has been answered with something else (``late(_:scope:)``).
-        let isLate = Task.isCancelled && end >= deadline
-        let answered = isLate ? .failure(CacheError(.deadlineExceeded, "")) : result
-        self.metrics.count(request, answered, by: origin.transport)
-        if let logger, logger.logLevel <= .debug { self.log(request, answered, end - start, origin, scope, to: logger) }
-        return result
     }
 
+    /// Counts a request, and logs it. To be told of each once, by whoever writes its answer: that is not always what the
+    /// work for it came to.
+    package func answered(_ question: Question, _ result: Result<ServiceResponse, CacheError>) {
+        var code: CacheError.Code?
+        if case .failure(let error) = result { code = error.code }
+        self.metrics.count(question.method, code, by: question.origin.transport)
+        if let logger, self.logsCalls { self.log(question, result, to: logger) }
+    }
+
+    /// Whether each call is a line of the log.
+    var logsCalls: Bool { self.logger.map { $0.logLevel <= .debug } ?? false }
+
     private func log(
-        _ request: ServiceRequest, _ result: Result<ServiceResponse, CacheError>, _ duration: Duration,
-        _ origin: CallOrigin, _ scope: TenantScope, to logger: Logger
+        _ question: Question, _ result: Result<ServiceResponse, CacheError>, to logger: Logger
     ) {
+        let duration = ContinuousClock.now - question.arrival
         var metadata: Logger.Metadata = [
             "request.id": "\(self.lastRequestID.add(1, ordering: .relaxed).newValue)",
-            "request.kind": "\(request.method)", "request.protocol": "\(origin.transport.rawValue)",
-            "tenant.id": "\(scope.tenant.name)", "duration_ms": "\(duration / .milliseconds(1))",
+            "request.kind": "\(question.method?.rawValue ?? "unknown")",
+            "request.protocol": "\(question.origin.transport.rawValue)",
+            "duration_ms": "\(duration / .milliseconds(1))",
         ]
-        if let trace = origin.traceID { metadata["trace.id"] = "\(trace)" }
+        if let tenant = question.tenant { metadata["tenant.id"] = "\(tenant.tenant.name)" }
+        if let trace = question.origin.traceID { metadata["trace_id"] = "\(trace)" }
         switch result {
         case .success(.lookup(let outcome)): metadata["outcome"] = "\(outcome.label)"
         case .success: break
-        case .failure(let error): metadata["error.code"] = "\(error.code)"
+        case .failure(let error): metadata["error.code"] = "\(error.code.label)"
         }
         logger.debug("call answered", metadata: metadata)
     }
@@ -90,11 +99,12 @@ package final class Dispatcher: Sendable {
     ) async -> Result<ServiceResponse, CacheError> {
         var context = InstrumentationContext.topLevel
         InstrumentationSystem.instrument.extract(origin, into: &context, using: CallOriginExtractor())
-        let span = startSpan("semcached.v1.SemanticCache/\(request.method)", context: context, ofKind: .server)
+        let method = request.method
+        let span = startSpan("\(method.service)/\(method.rawValue)", context: context, ofKind: .server)
         span.updateAttributes { attributes in
-            attributes["rpc.system"] = origin.transport.rawValue
-            attributes["rpc.service"] = "semcached.v1.SemanticCache"
-            attributes["rpc.method"] = request.method
+            attributes["rpc.system"] = origin.transport.rpcSystem
+            attributes["rpc.service"] = method.service
+            attributes["rpc.method"] = method.rawValue
         }
         let result = await InstrumentationContext.withValue(span.context) {
             await self.result(request, scope: scope, by: deadline)
@@ -103,7 +113,9 @@ package final class Dispatcher: Sendable {
         case .success(.lookup(let outcome)): span.attributes["semcache.outcome"] = outcome.label
         case .success: break
         case .failure(let error):
-            span.attributes["error.type"] = "\(error.code)"
+            // Work that is given up because its time is over does not know why.
+            let isLate = Task.isCancelled && ContinuousClock.now >= deadline
+            span.attributes["error.type"] = (isLate ? .deadlineExceeded : error.code).label
             span.setStatus(SpanStatus(code: .error))
         }
         span.end()
@@ -159,17 +171,9 @@ package final class Dispatcher: Sendable {
     /// Connections of all listeners that are open now.
     package var connections: Int { self.openConnections.load(ordering: .relaxed) }
 
+    /// Calls that are being worked on, whether or not somebody still waits for them.
+    package var callsInWork: Int { self.workingCalls.load(ordering: .relaxed) }
+
     package func connectionOpened() { self.openConnections.add(1, ordering: .relaxed) }
     package func connectionClosed() { self.openConnections.subtract(1, ordering: .relaxed) }
-}
-
-extension LookupOutcome {
-    /// One of a closed set, for spans.
-    fileprivate var label: String {
-        switch self {
-        case .hit(let hit): "\(hit.kind)"
-        case .miss: "miss"
-        case .bypass: "bypass"
-        }
-    }
 }

@@ -29,6 +29,8 @@ struct FastLane {
     private var scratch: [UInt8] = []
     /// Whether the peer may look up at all.
     private var isOpen = false
+    /// Whether each call is a line of the log, which the slow lane writes.
+    var isLogged = false
     /// Whether calls name their tenant.
     private var isGateway = false
 
@@ -56,7 +58,8 @@ struct FastLane {
         _ message: borrowing Semcached__V1__ClientMessage, bytes: Int, at now: Timestamp,
         into outbound: inout ByteBuffer
     ) -> Bool {
-        guard self.isOpen, message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL else { return false }
+        guard self.isOpen, !self.isLogged, message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL
+        else { return false }
         let call = message.call!
         guard call.pointee.request_case == SEMCACHED__V1__CALL__REQUEST_LOOKUP, call.pointee.id != 0,
             self.isPlain(call.pointee.traceparent), self.isGateway == (call.pointee.tenant.len > 0)

@@ -1,53 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheModel
+import CacheWire
 import CoreMetrics
 
 /// What the listeners count, whatever the protocol. Handles are made once; labels are of closed sets.
 struct ServerMetrics: Sendable {
-    private let calls: [CallOrigin.Transport: [Counter]]
+    /// By method, of which the last is the one that cannot be told; within it by code, of which the first is success.
+    private let requests: [CallOrigin.Transport: [Counter]]
     private let fastLookups: Counter
     private let refusedConnections: [ConnectionAdmission.Refusal: Counter]
-    let acceptedConnections = Counter(label: "semcache_connections_total", dimensions: [("outcome", "accepted")])
-    let handshakes = Counter(label: "semcache_tls_handshakes_total", dimensions: [("outcome", "completed")])
-    let resumedHandshakes = Counter(label: "semcache_tls_handshakes_total", dimensions: [("outcome", "resumed")])
-    let failedHandshakes = Counter(label: "semcache_tls_handshakes_total", dimensions: [("outcome", "failed")])
-    let refusedCredentials = Counter(label: "semcache_credentials_refused_total")
+    let acceptedConnections: Counter
+    let handshakes: Counter
+    let resumedHandshakes: Counter
+    let failedHandshakes: Counter
+    let refusedCredentials: Counter
 
-    init() {
-        self.calls = Dictionary(
+    init(_ factory: any MetricsFactory) {
+        let counter = { (label: String, dimensions: [(String, String)]) in
+            Counter(label: "semcache_\(label)", dimensions: dimensions, factory: factory)
+        }
+        let request = { (transport: CallOrigin.Transport, method: ServiceMethod?, code: CacheError.Code?) in
+            counter(
+                "requests_total",
+                [
+                    ("protocol", transport.rawValue), ("method", method?.rawValue ?? "unknown"),
+                    ("code", code?.label ?? "ok"),
+                ])
+        }
+        let methods: [ServiceMethod?] = ServiceMethod.allCases + [nil]
+        let codes: [CacheError.Code?] = [nil] + CacheError.Code.allCases
+        self.requests = Dictionary(
             uniqueKeysWithValues: CallOrigin.Transport.allCases.map { transport in
-                let counters = ServiceRequest.methods.flatMap { method in
-                    ([nil] + CacheError.Code.allCases).map { code in
-                        Counter(
-                            label: "semcache_requests_total",
-                            dimensions: [
-                                ("protocol", transport == .native ? "native" : "grpc"), ("method", method),
-                                ("code", code?.label ?? "ok"),
-                            ])
-                    }
-                }
-                return (transport, counters)
+                (transport, methods.flatMap { method in codes.map { request(transport, method, $0) } })
             })
-        self.fastLookups = Counter(
-            label: "semcache_requests_total",
-            dimensions: [("protocol", "native"), ("method", "Lookup"), ("code", "ok")])
+        self.fastLookups = request(.native, .lookup, nil)
         self.refusedConnections = Dictionary(
             uniqueKeysWithValues: ConnectionAdmission.Refusal.allCases.map {
-                ($0, Counter(label: "semcache_connections_total", dimensions: [("outcome", "refused_\($0.rawValue)")]))
+                ($0, counter("connections_total", [("outcome", "refused_\($0.rawValue)")]))
             })
+        self.acceptedConnections = counter("connections_total", [("outcome", "accepted")])
+        self.handshakes = counter("tls_handshakes_total", [("outcome", "completed")])
+        self.resumedHandshakes = counter("tls_handshakes_total", [("outcome", "resumed")])
+        self.failedHandshakes = counter("tls_handshakes_total", [("outcome", "failed")])
+        self.refusedCredentials = counter("credentials_refused_total", [])
     }
 
-    /// Counts a call that is answered.
-    func count(
-        _ request: ServiceRequest, _ result: Result<ServiceResponse, CacheError>, by transport: CallOrigin.Transport
-    ) {
-        let width = CacheError.Code.allCases.count + 1
-        var position = request.methodIndex * width
-        if case .failure(let error) = result {
-            position += 1 + (CacheError.Code.allCases.firstIndex(of: error.code) ?? 0)
-        }
-        self.calls[transport]?[position].increment()
+    /// Counts a request that is answered.
+    ///
+    /// - Parameters:
+    ///   - method: `nil` if it cannot be told.
+    ///   - code: `nil` for success.
+    func count(_ method: ServiceMethod?, _ code: CacheError.Code?, by transport: CallOrigin.Transport) {
+        let row = method.flatMap { ServiceMethod.allCases.firstIndex(of: $0) } ?? ServiceMethod.allCases.count
+        let column = code.flatMap { CacheError.Code.allCases.firstIndex(of: $0) }.map { $0 + 1 } ?? 0
+        self.requests[transport]?[row * (CacheError.Code.allCases.count + 1) + column].increment()
     }
 
     /// Counts a Lookup that the fast lane has answered.
@@ -57,26 +64,14 @@ struct ServerMetrics: Sendable {
 }
 
 extension ServiceRequest {
-    /// Names of the methods, as the schema has them, in the order of ``methodIndex``.
-    static let methods = ["Lookup", "Store", "Invalidate", "Stats", "Export", "Ping"]
-
-    var methodIndex: Int {
+    var method: ServiceMethod {
         switch self {
-        case .lookup: 0
-        case .store: 1
-        case .invalidate: 2
-        case .stats: 3
-        case .export: 4
-        case .ping: 5
+        case .lookup: .lookup
+        case .store: .store
+        case .invalidate: .invalidate
+        case .stats: .stats
+        case .export: .export
+        case .ping: .ping
         }
-    }
-
-    var method: String { Self.methods[self.methodIndex] }
-}
-
-extension CacheError.Code {
-    /// As a label of a metric: `invalid_argument`.
-    fileprivate var label: String {
-        "\(self)".reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
     }
 }

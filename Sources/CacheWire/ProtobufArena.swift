@@ -8,9 +8,11 @@ import CacheModel
 /// Bounded, so that a small frame cannot make a large allocation: beyond the limit an allocation fails, and with it the
 /// unpacking. Belongs to one thread.
 package final class ProtobufArena {
-    /// What nearly every message fits into. Allocated with the first message: an idle connection holds none.
-    private static let firstChunkBytes = 16 << 10
-    private static let extraChunkBytes = 128 << 10
+    /// What most questions and small answers fit into. It is kept from message to message, and each connection has two: an
+    /// idle one should hold little.
+    private static let firstChunkBytes = 2 << 10
+    /// Of those that a larger message takes for itself, the first and the others.
+    private static let extraChunkBytes = (first: 16 << 10, others: 128 << 10)
     private static let alignment = 16
 
     private let limit: Int
@@ -52,9 +54,10 @@ package final class ProtobufArena {
         guard bytes >= 0, bytes <= self.limit else { return nil }
         let rounded = (max(1, bytes) + Self.alignment - 1) & ~(Self.alignment - 1)
         if self.capacity - self.used < rounded {
-            let isFirst = self.first == nil
-            let size = max(rounded, isFirst ? min(Self.firstChunkBytes, self.limit) : Self.extraChunkBytes)
-            guard self.total + size <= self.limit else { return nil }
+            let isFirst = self.first == nil && self.extra.isEmpty && rounded <= Self.firstChunkBytes
+            let extra = self.extra.isEmpty ? Self.extraChunkBytes.first : Self.extraChunkBytes.others
+            let size = max(rounded, min(isFirst ? Self.firstChunkBytes : extra, self.limit - self.total))
+            guard size <= self.limit - self.total else { return nil }
             let chunk = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
             if isFirst { self.first = chunk } else { self.extra.append(chunk) }
             self.total += size
@@ -72,11 +75,8 @@ package final class ProtobufArena {
         guard !self.extra.isEmpty else { return }
         for chunk in self.extra { chunk.deallocate() }
         self.extra.removeAll()
-        // The first chunk may be a large message's own; the next one should not find it.
-        self.first?.deallocate()
-        self.first = nil
-        self.current = nil
-        self.capacity = 0
-        self.total = 0
+        self.current = self.first
+        self.total = self.first == nil ? 0 : min(Self.firstChunkBytes, self.limit)
+        self.capacity = self.total
     }
 }

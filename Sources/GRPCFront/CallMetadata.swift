@@ -41,16 +41,23 @@ extension Metadata {
     ///
     /// - Throws: ``CacheError`` with `.invalidArgument`.
     func tenant() throws(CacheError) -> String? {
+        var values = self[Self.tenantName].map { $0 } + self[Self.tenantName + "-bin"].map { $0 }
+        guard let value = values.popLast() else { return nil }
+        // Two readers of the same call might each believe another one of them.
+        guard values.isEmpty else { throw .invalidArgument("tenant", "is there more than once") }
         let name: String
-        if let text = try self.single(Self.tenantName, .invalidArgument) {
+        switch value {
+        case .string(let text):
+            // What is no base64 comes as the text that it is.
+            guard self[Self.tenantName].contains(where: { _ in true }) else {
+                throw .invalidArgument("tenant", "is no base64")
+            }
             // Other bytes would have been replaced on the way here.
             guard text.utf8.allSatisfy({ $0 < 0x80 }) else { throw .invalidArgument("tenant", "is not ASCII") }
             name = text
-        } else if let bytes = self[binaryValues: Self.tenantName + "-bin"].first(where: { _ in true }) {
+        case .binary(let bytes):
             guard let text = String(validating: bytes, as: UTF8.self) else { throw .notUTF8("tenant") }
             name = text
-        } else {
-            return nil
         }
         guard !name.utf8.contains(0) else { throw .invalidArgument("tenant", "contains a NUL") }
         guard name.utf8.count <= Limits.maximumTenantNameBytes else {

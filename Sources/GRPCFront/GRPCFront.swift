@@ -9,7 +9,6 @@ package import Logging
 package import NIOCore
 package import OpenSSLTLS
 import ServiceLifecycle
-import Synchronization
 
 /// The listener of stock gRPC: the schema's services, `grpc.health.v1.Health` and server reflection.
 package final class GRPCFront: Sendable {
@@ -19,6 +18,8 @@ package final class GRPCFront: Sendable {
         /// 0 for one that the system chooses.
         package var port: Int
         package var limits = ConnectionLimits()
+        /// Time between telling peers that the server is about to stop and refusing what they open.
+        package var goAwayNotice = Limits.goAwayNotice
         /// With ``GRPCFront/applicationProtocol`` among its application protocols; `nil` for plain TCP.
         package var tls: TLSContext?
         /// Whether clients may ask what there is to be called.
@@ -42,12 +43,13 @@ package final class GRPCFront: Sendable {
     let peers = PeerTable()
     let admission: ConnectionAdmission
     let group: any EventLoopGroup
+    /// Whether calls must show something. If so, a connection on which none has is a stranger's.
+    let requiresCredential: Bool
     private let authentication: CallAuthentication
     private let health: HealthState
     private let onListening: @Sendable (NIOCore.SocketAddress) -> Void
-    private let tls: Mutex<TLSContext?>
-    /// Whether the log has said that connections are refused, since the last time that there was room.
-    private let hasWarned = Atomic<Bool>(false)
+    let journal: ListenerJournal
+    let tls: CurrentTLS
 
     /// - Parameters:
     ///   - health: What health checks are told. Its owner says when it changes.
@@ -57,11 +59,13 @@ package final class GRPCFront: Sendable {
         group: any EventLoopGroup, logger: Logger,
         onListening: @escaping @Sendable (NIOCore.SocketAddress) -> Void = { _ in }
     ) {
-        self.tls = Mutex(configuration.tls)
+        self.tls = CurrentTLS(configuration.tls)
+        self.journal = ListenerJournal(.grpc, of: dispatcher, logger: logger)
         self.configuration = configuration
         self.dispatcher = dispatcher
         self.admission = ConnectionAdmission(configuration.limits)
         self.authentication = CallAuthentication(authenticator)
+        self.requiresCredential = authenticator.requiresCredential
         self.health = health
         self.group = group
         self.logger = logger
@@ -73,8 +77,9 @@ package final class GRPCFront: Sendable {
         let transport = HTTP2ServerTransport.Custom(
             listenerFactory: Listener(front: self), config: .init(limits: self.configuration.limits))
         var router = RPCRouter<HTTP2ServerTransport.Custom<Listener>>()
-        CacheService(dispatcher: self.dispatcher, authentication: self.authentication, peers: self.peers)
-            .registerMethods(with: &router)
+        CacheService(
+            dispatcher: self.dispatcher, authentication: self.authentication, peers: self.peers, journal: self.journal
+        ).registerMethods(with: &router)
         HealthService(health: self.health, names: Self.healthNames).registerMethods(with: &router)
         if self.configuration.hasReflection {
             ReflectionService(files: .ours).registerMethods(with: &router)
@@ -87,36 +92,31 @@ package final class GRPCFront: Sendable {
                 server.beginGracefulShutdown()
             }
         } catch {
-            // To be cancelled is to stop at once, which is what happened.
-            guard Task.isCancelled else { throw (error as? RuntimeError)?.cause ?? error }
+            // To be cancelled is to stop at once, which is what happened. Whoever is told to stop before it has begun to
+            // listen fails to begin.
+            guard Task.isCancelled || Task.isShuttingDownGracefully else {
+                throw (error as? RuntimeError)?.cause ?? error
+            }
         }
     }
 
     /// Puts other certificates in force, for connections that are made from now on.
-    package func replace(tls: TLSContext) { self.tls.withLock { $0 = tls } }
+    package func replace(tls: TLSContext) { self.tls.replace(tls) }
 
-    /// That of the next connection.
-    var currentTLS: TLSContext? { self.tls.withLock { $0 } }
+    /// Ends the connections of peers that were let in by authorities of which one is no longer trusted. To be called when
+    /// the configuration was read again; credentials are shown with each call.
+    package func checkCertificates() {
+        for peer in self.peers.all where !self.trusts(peer) { peer.lostTrust() }
+    }
+
+    func trusts(_ peer: Peer) -> Bool {
+        guard peer.certificate != nil, let tls = peer.tls else { return true }
+        return self.tls.trusts(clientsOf: tls)
+    }
 
     func listening(on address: NIOCore.SocketAddress) {
         self.logger.info("listening", metadata: ["server.address": "\(address)", "server.protocol": "grpc"])
         self.onListening(address)
-    }
-
-    /// Counts and tells that connections are refused.
-    func refused(_ refusal: ConnectionAdmission.Refusal) -> CacheError {
-        self.dispatcher.count(refusal)
-        // Once per condition: what is refused thousands of times a second must not fill the log as well.
-        if !self.hasWarned.exchange(true, ordering: .relaxed) {
-            self.logger.warning("connections are refused", metadata: ["limit": "\(refusal.rawValue)"])
-        }
-        return CacheError(.resourceExhausted, "too many connections")
-    }
-
-    /// Counts that a connection is taken.
-    func accepted() {
-        self.dispatcher.countAccepted()
-        self.hasWarned.store(false, ordering: .relaxed)
     }
 
     /// Whether a path is that of a method of ours, as opposed to health, reflection and what is not there.

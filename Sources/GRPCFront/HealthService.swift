@@ -46,17 +46,23 @@ struct HealthService: RegistrableRPCService {
         return ServerResponse(message: ServingStatus(isServing: self.health.isServing))
     }
 
-    /// Ends when the client gives up, the connection ends, or the server stops.
+    /// Ends when the client gives up, the connection ends, or the server stops, which is the last that is told.
     private func watch(_ name: String, _ writer: RPCWriter<ServingStatus>) async throws {
         let (values, end) = self.health.watch()
         defer { end() }
         let isKnown = self.names.contains(name)
         if !isKnown { try await writer.write(.serviceUnknown) }
-        try await withRPCCancellationHandler {
-            for await isServing in values where isKnown { try await writer.write(ServingStatus(isServing: isServing)) }
+        let isLastServing = try await withRPCCancellationHandler {
+            var last = false
+            for await isServing in values where isKnown {
+                last = isServing
+                try await writer.write(ServingStatus(isServing: isServing))
+            }
+            return last
         } onCancelRPC: {
             end()
         }
+        if isLastServing { try await writer.write(.notServing) }
     }
 }
 

@@ -38,7 +38,7 @@ struct Listener: HTTP2ServerTransport.ListenerFactory {
             )
             .childChannelOption(
                 .writeBufferWaterMark,
-                value: .init(low: Limits.maximumUnwrittenBytes / 4, high: Limits.maximumUnwrittenBytes)
+                value: .init(below: Limits.maximumUnwrittenBytesOfStrangers)
             )
             .bind(host: front.configuration.host, port: front.configuration.port) { channel in
                 channel.eventLoop.makeCompletedFuture { try Self.adopt(channel, by: front) }
@@ -54,14 +54,17 @@ struct Listener: HTTP2ServerTransport.ListenerFactory {
     /// - Returns: Whether the connection is secured.
     /// - Throws: ``CacheError`` with `.resourceExhausted` for one too many, which is closed.
     private static func adopt(_ channel: any Channel, by front: GRPCFront) throws -> Bool {
-        let tls = front.currentTLS
-        let connection = ConnectionGuard(of: front, isSecured: tls != nil)
+        let tls = front.tls.context
+        let refusal = front.admission.opened(from: channel.remoteAddress?.ipAddress)
+        let connection = ConnectionGuard(of: front, tls: tls, isRefused: refusal != nil)
         do {
-            let refusal = front.admission.opened(from: channel.remoteAddress?.ipAddress)
-            if let tls, refusal == nil { try channel.pipeline.syncOperations.addHandler(TLSHandler(tls)) }
+            // It gives the place back, whatever comes now.
             try channel.pipeline.syncOperations.addHandler(connection)
-            if let refusal { throw front.refused(refusal) }
-            front.accepted()
+            if let tls, refusal == nil {
+                try channel.pipeline.syncOperations.addHandler(TLSHandler(tls), position: .first)
+            }
+            if let refusal { throw front.journal.refused(refusal) }
+            front.journal.accepted()
             return tls != nil
         } catch {
             channel.close(promise: nil)

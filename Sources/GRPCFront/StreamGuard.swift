@@ -26,9 +26,13 @@ final class StreamGuard: ChannelDuplexHandler {
     /// The request's first bytes: flags and length of its message.
     private var prefix = ByteBuffer()
     private var arrived = 0
-    private var requestBytes = 0
-    private var responseBytes = 0
+    /// Of the message; `nil` until its length is there and has room.
+    private var requestBytes: Int?
+    private var call: PeerCall?
     private var arrival: Scheduled<Void>?
+    /// Parts of the response that the peer has yet to take, and that it has taken.
+    private var waiting = 0
+    private var taken = 0
     private var departure: Scheduled<Void>?
 
     init(of connection: ConnectionGuard, _ limits: ConnectionLimits) {
@@ -51,10 +55,14 @@ final class StreamGuard: ChannelDuplexHandler {
         guard self.context != nil else { return }
         self.context = nil
         self.arrival?.cancel()
-        self.departure?.cancel()
-        guard let isCall else { return }
-        self.connection.streamClosed(
-            isCall: isCall, requestBytes: self.requestBytes, responseBytes: self.responseBytes)
+        self.release()
+    }
+
+    /// Gives back what the stream holds, when it is over and the peer has taken all of it.
+    private func release() {
+        guard self.context == nil, self.waiting == 0, let isCall = self.isCall.take() else { return }
+        if let call { call.peer.callClosed(call.number) }
+        self.connection.streamClosed(isCall: isCall, requestBytes: self.requestBytes ?? 0)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -87,9 +95,13 @@ final class StreamGuard: ChannelDuplexHandler {
             headers.headers.remove(name: name)
         }
         for timeout in timeouts { headers.headers.add(name: CallTimeout.headerName, value: String(timeout)) }
-        if let peer = self.connection.peer { headers.headers.add(name: PeerTable.headerName, value: "\(peer.id)") }
         let isCall = headers.headers.first(name: ":path").map(GRPCFront.isCall) ?? false
         self.isCall = isCall
+        if isCall, let peer = self.connection.peer {
+            let call = PeerCall(peer: peer, number: peer.callOpened())
+            headers.headers.add(name: PeerTable.headerName, value: call.headerValue)
+            self.call = call
+        }
         self.hasArrived = headers.endStream
         guard self.connection.streamOpened(isCall: isCall) else {
             self.refuse(.resourceExhausted, "the connection has too many streams that are no calls")
@@ -119,7 +131,15 @@ final class StreamGuard: ChannelDuplexHandler {
             }
             return true
         }
-        guard self.prefix.readableBytes < FrameReader.headerBytes else { return true }
+        if self.requestBytes == nil, !self.lengthReceived(bytes) { return false }
+        // gRPC would collect another message, as large as it likes, though the methods have one.
+        guard let requestBytes, self.arrived > FrameReader.headerBytes + requestBytes else { return true }
+        self.refuse(.invalidArgument, "the call has more than one message")
+        return false
+    }
+
+    /// - Returns: Whether there is room for the message, as far as its length is known.
+    private func lengthReceived(_ bytes: ByteBuffer) -> Bool {
         let missing = FrameReader.headerBytes - self.prefix.readableBytes
         self.prefix.writeImmutableBuffer(
             bytes.getSlice(at: bytes.readerIndex, length: min(missing, bytes.readableBytes))!)
@@ -144,7 +164,9 @@ final class StreamGuard: ChannelDuplexHandler {
             ":status": "200", "content-type": "application/grpc", "grpc-status": "\(code.rawValue)",
             "grpc-message": message,
         ]
-        context.write(self.wrapOutboundOut(.headers(.init(headers: headers, endStream: true))), promise: nil)
+        context.write(
+            self.wrapOutboundOut(.headers(.init(headers: headers, endStream: true))),
+            promise: self.watched(nil, context))
         self.stopRequest(context)
         context.flush()
     }
@@ -159,29 +181,54 @@ final class StreamGuard: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch self.unwrapOutboundIn(data) {
-        case .data(let body):
-            self.responseBytes += body.data.readableBytes
-            self.connection.peer?.addUnwritten(body.data.readableBytes)
+        case .data(let body): self.write(body, context, promise)
         case .headers(let headers) where headers.endStream:
-            self.watchDeparture(context)
-            context.write(data, promise: promise)
-            return self.stopRequest(context)
-        default: break
+            context.write(data, promise: self.watched(promise, context))
+            self.stopRequest(context)
+        default: context.write(data, promise: promise)
         }
-        context.write(data, promise: promise)
     }
 
-    /// A response that is complete must be taken, by and by: a peer that takes nothing at all of anything is not there.
-    private func watchDeparture(_ context: ChannelHandlerContext) {
-        let mark = self.connection.written
+    /// In parts, so that a peer that takes a large answer slowly can be told from one that takes nothing.
+    private func write(
+        _ body: HTTP2Frame.FramePayload.Data, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) {
+        guard case .byteBuffer(var rest) = body.data else {
+            return context.write(self.wrapOutboundOut(.data(body)), promise: promise)
+        }
+        while rest.readableBytes > Limits.answerPartBytes, let part = rest.readSlice(length: Limits.answerPartBytes) {
+            context.write(
+                self.wrapOutboundOut(.data(.init(data: .byteBuffer(part)))), promise: self.watched(nil, context))
+        }
+        context.write(
+            self.wrapOutboundOut(.data(.init(data: .byteBuffer(rest), endStream: body.endStream))),
+            promise: self.watched(promise, context))
+    }
+
+    /// Sees to it that the peer takes what is written with this promise.
+    private func watched(_ promise: EventLoopPromise<Void>?, _ context: ChannelHandlerContext) -> EventLoopPromise<Void>
+    {
+        let promise = promise ?? context.eventLoop.makePromise()
+        self.waiting += 1
+        if self.departure == nil { self.watchDeparture(context.eventLoop) }
+        promise.futureResult.assumeIsolated().whenComplete { _ in
+            self.waiting -= 1
+            self.taken += 1
+            guard self.waiting == 0 else { return }
+            self.departure?.cancel()
+            self.departure = nil
+            self.release()
+        }
+        return promise
+    }
+
+    /// A response must be taken, by and by. What the peer takes of others, or of HTTP/2's own, does not count: it could
+    /// have as many responses kept for it as it likes.
+    private func watchDeparture(_ eventLoop: any EventLoop) {
+        let mark = self.taken
         let deadline = TimeAmount(self.limits.writeDeadline)
-        self.departure = context.eventLoop.assumeIsolated().scheduleTask(in: deadline) {
-            guard let context = self.context else { return }
-            if self.connection.written == mark {
-                context.channel.parent?.close(promise: nil)
-            } else {
-                self.watchDeparture(context)
-            }
+        self.departure = eventLoop.assumeIsolated().scheduleTask(in: deadline) {
+            if self.taken == mark { self.connection.isStuck() } else { self.watchDeparture(eventLoop) }
         }
     }
 }

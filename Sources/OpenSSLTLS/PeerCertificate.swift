@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import COpenSSL
-import NIOCore
 
-/// What a verified certificate says of its subject. The subject's distinguished name is not looked at.
+/// What a verified certificate says of its subject. The subject's distinguished name is not looked at, nor are
+/// addresses: they say where somebody is, not who.
 package struct PeerCertificate: Sendable, Equatable {
     package var dnsNames: [String]
     package var uris: [String]
     package var emails: [String]
-    /// As text: `192.0.2.1`, `2001:db8::1`.
-    package var addresses: [String]
     /// Seconds since 1970.
     package var notAfter: Int64
 
-    package init(
-        dnsNames: [String] = [], uris: [String] = [], emails: [String] = [], addresses: [String] = [], notAfter: Int64
-    ) {
+    package init(dnsNames: [String] = [], uris: [String] = [], emails: [String] = [], notAfter: Int64) {
         self.dnsNames = dnsNames
         self.uris = uris
         self.emails = emails
-        self.addresses = addresses
         self.notAfter = notAfter
     }
 
@@ -52,12 +47,6 @@ package struct PeerCertificate: Sendable, Equatable {
         case GEN_DNS: self.dnsNames.append(try Self.text(value))
         case GEN_URI: self.uris.append(try Self.text(value))
         case GEN_EMAIL: self.emails.append(try Self.text(value))
-        case GEN_IPADD:
-            let packed = ByteBuffer(bytes: Self.bytes(value))
-            guard let address = try? SocketAddress(packedIPAddress: packed, port: 0).ipAddress else {
-                throw TLSError(.badCertificate, "a certificate's address is none")
-            }
-            self.addresses.append(address)
         default: break
         }
     }
@@ -87,6 +76,17 @@ package struct PeerCertificate: Sendable, Equatable {
         var (days, seconds): (Int32, Int32) = (0, 0)
         guard ASN1_TIME_diff(&days, &seconds, epoch, time) == 1 else { return 0 }
         return Int64(days) * 86_400 + Int64(seconds)
+    }
+
+    /// A time as text, such as `2026-01-31 12:00:00Z`.
+    static func text(_ time: UnsafePointer<ASN1_TIME>?) -> String {
+        guard let time, let bio = BIO_new(BIO_s_mem()) else { return "an unknown time" }
+        defer { BIO_free(bio) }
+        // 1: as ISO 8601 writes it.
+        guard ASN1_TIME_print_ex(bio, time, 1) == 1 else { return "an unknown time" }
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = BIO_read(bio, &bytes, Int32(bytes.count))
+        return String(decoding: bytes.prefix(max(0, Int(count))), as: UTF8.self)
     }
 
     /// Whether a certificate has not expired yet.

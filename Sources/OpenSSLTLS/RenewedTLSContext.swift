@@ -9,7 +9,8 @@ import Darwin
 #endif
 
 /// A client's context that is made anew once one of its files has changed, so that certificates are rotated without a
-/// restart. The system's list of authorities is not looked at again.
+/// restart. While new ones cannot be used, such as a certificate whose key is yet to be written, it stays as it was.
+/// The system's list of authorities is not looked at again.
 package final class RenewedTLSContext: Sendable {
     private struct Reading {
         let context: TLSContext
@@ -17,25 +18,35 @@ package final class RenewedTLSContext: Sendable {
     }
 
     private let configuration: TLSClientConfiguration
+    private let report: @Sendable (TLSError) -> Void
     private let latest: Mutex<Reading>
 
     /// Reads the files.
     ///
+    /// - Parameter report: Gets what is wrong with files that have changed, once for each change.
     /// - Throws: ``TLSError`` with `.misconfigured` that names the file and what is wrong.
-    package init(_ configuration: TLSClientConfiguration) throws(TLSError) {
+    package init(
+        _ configuration: TLSClientConfiguration, report: @escaping @Sendable (TLSError) -> Void = { _ in }
+    ) throws(TLSError) {
         self.configuration = configuration
+        self.report = report
         // Before they are read: a change meanwhile is then noticed later.
         let files = configuration.files.map { FileStamp($0) }
         self.latest = Mutex(Reading(context: try TLSContext(configuration), files: files))
     }
 
     /// The context for a new connection. Asks for the files' times, and reads those that have changed.
-    ///
-    /// - Throws: ``TLSError`` with `.misconfigured` while a changed file cannot be used.
-    package func current() throws(TLSError) -> TLSContext {
+    package func current() -> TLSContext {
         let files = self.configuration.files.map { FileStamp($0) }
-        if let context = self.latest.withLock({ $0.files == files ? $0.context : nil }) { return context }
-        let context = try TLSContext(self.configuration)
+        let latest = self.latest.withLock { $0 }
+        if latest.files == files { return latest.context }
+        var context = latest.context
+        do throws(TLSError) {
+            context = try TLSContext(self.configuration)
+        } catch {
+            self.report(error)
+        }
+        // Not read again until they change again.
         self.latest.withLock { $0 = Reading(context: context, files: files) }
         return context
     }

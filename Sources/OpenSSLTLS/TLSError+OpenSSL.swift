@@ -60,25 +60,25 @@ extension TLSError {
     }
 
     /// What the queue says of a file that could not be used; the queue is empty afterwards.
-    ///
-    /// - Parameter what: Names the setting and the path.
-    static func ofFile(_ what: String) -> TLSError {
+    static func ofFile(_ part: Part, _ path: String) -> TLSError {
         let code = ERR_peek_error()
         defer { ERR_clear_error() }
-        guard code != 0 else { return TLSError(.misconfigured, "\(what) cannot be used") }
-        if ERR_GET_LIB(code) == ERR_LIB_SYS {
-            return TLSError(.misconfigured, "\(what) cannot be read: \(Self.text(code))")
-        }
+        guard code != 0 else { return Self.misconfigured(part, path, "cannot be used") }
         let (library, reason) = (ERR_GET_LIB(code), ERR_GET_REASON(code))
         switch (library, reason) {
+        case (ERR_LIB_SYS, _): return Self.misconfigured(part, path, "cannot be read: \(Self.text(code))")
         case (ERR_LIB_PEM, PEM_R_NO_START_LINE), (ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND),
             (ERR_LIB_X509, X509_R_NO_CERTIFICATE_FOUND), (ERR_LIB_OSSL_DECODER, _):
-            return TLSError(.misconfigured, "\(what) holds nothing of the kind in PEM")
+            return Self.misconfigured(part, path, "holds nothing of the kind in PEM")
         case (ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH), (ERR_LIB_X509, X509_R_KEY_TYPE_MISMATCH),
             (ERR_LIB_SSL, SSL_R_NO_CERTIFICATE_ASSIGNED):
-            return TLSError(.misconfigured, "\(what) does not belong to the certificate")
-        default: return TLSError(.misconfigured, "\(what) cannot be used: \(Self.text(code))")
+            return Self.misconfigured(part, path, "does not belong to the certificate")
+        default: return Self.misconfigured(part, path, "cannot be used: \(Self.text(code))")
         }
+    }
+
+    static func misconfigured(_ part: Part, _ path: String, _ fault: String) -> TLSError {
+        TLSError(.misconfigured, "\(part.rawValue) \(path) \(fault)", part: part)
     }
 
     /// OpenSSL's own words, without the numbers that it puts before them.

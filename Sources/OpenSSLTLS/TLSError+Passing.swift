@@ -4,7 +4,7 @@ extension TLSError {
     /// Whether the next attempt may end otherwise though neither side has changed anything.
     package var isPassing: Bool {
         switch self.code {
-        case .truncated, .handshakeAbandoned, .handshakeTimedOut, .failed: true
+        case .truncated, .handshakeAbandoned, .failed: true
         case .notTLS, .unsupportedVersion, .noSharedCipher, .noApplicationProtocol, .certificateExpired,
             .certificateNotYetValid, .unknownAuthority, .certificateRequired, .wrongName, .badCertificate,
             .alertReceived, .limitExceeded, .protocolViolation, .misconfigured:

@@ -31,8 +31,6 @@ package struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
         case truncated
         /// The peer ended the connection before the handshake was done.
         case handshakeAbandoned = "handshake_abandoned"
-        /// The handshake was not done in time.
-        case handshakeTimedOut = "handshake_timed_out"
         /// More than ``TLSLimits`` allows.
         case limitExceeded = "limit_exceeded"
         /// The peer broke the protocol in another way.
@@ -43,12 +41,22 @@ package struct TLSError: Error, Sendable, Equatable, CustomStringConvertible {
         case failed
     }
 
+    /// What of a configuration is at fault.
+    package enum Part: String, Sendable {
+        case certificate = "the certificate"
+        case privateKey = "the private key"
+        case authorities = "the list of authorities"
+    }
+
     package let code: Code
     package let message: String
+    /// Of `.misconfigured`, if it is one of these.
+    package let part: Part?
 
-    package init(_ code: Code, _ message: String) {
+    package init(_ code: Code, _ message: String, part: Part? = nil) {
         self.code = code
         self.message = message
+        self.part = part
     }
 
     package var description: String { "\(self.code.rawValue): \(self.message)" }

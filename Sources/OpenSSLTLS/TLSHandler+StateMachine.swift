@@ -75,18 +75,11 @@ extension TLSHandler {
             return isFlushWanted
         }
 
+        /// - Parameter limit: Of what the peer sends until the handshake is done, bytes.
         /// - Returns: Why the handshake cannot go on waiting for the peer.
-        func handshakeNeedsInput() -> TLSError? {
-            guard case .handshaking(let receivedBytes, _) = self.state,
-                receivedBytes > TLSLimits.maximumHandshakeBytes
-            else { return nil }
-            return TLSError(
-                .limitExceeded, "the handshake is longer than \(TLSLimits.maximumHandshakeBytes) bytes")
-        }
-
-        /// - Returns: Why the connection is given up.
-        func deadlinePassed() -> TLSError? {
-            self.isHandshaking ? TLSError(.handshakeTimedOut, "the handshake was not done in time") : nil
+        func handshakeNeedsInput(limit: Int) -> TLSError? {
+            guard case .handshaking(let receivedBytes, _) = self.state, receivedBytes > limit else { return nil }
+            return TLSError(.limitExceeded, "the handshake is longer than \(limit) bytes")
         }
 
         // MARK: Input

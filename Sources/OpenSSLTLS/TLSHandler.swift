@@ -15,10 +15,8 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     let tlsContext: TLSContext
     private let peerName: String?
-    private let handshakeDeadline: TimeAmount?
     var state = StateMachine()
     var session: TLSSession?
-    private var deadline: Scheduled<Void>?
 
     /// Written and not encrypted yet.
     var plaintext = ByteBuffer()
@@ -33,13 +31,10 @@ package final class TLSHandler: ChannelDuplexHandler {
     /// The transport has told its own reason for the end.
     private var isTransportBroken = false
 
-    /// - Parameters:
-    ///   - peerName: Client side: host name or IP address that was connected to; it is verified.
-    ///   - handshakeDeadline: Time from the beginning of the connection until the handshake must be done.
-    package init(_ context: TLSContext, peerName: String? = nil, handshakeDeadline: TimeAmount? = nil) {
+    /// - Parameter peerName: Client side: host name or IP address that was connected to; it is verified.
+    package init(_ context: TLSContext, peerName: String? = nil) {
         self.tlsContext = context
         self.peerName = peerName
-        self.handshakeDeadline = handshakeDeadline
     }
 
     // MARK: Life
@@ -59,11 +54,6 @@ package final class TLSHandler: ChannelDuplexHandler {
             self.session = try TLSSession(self.tlsContext, peerName: self.peerName)
         } catch {
             return self.fail(context, error)
-        }
-        if let handshakeDeadline {
-            self.deadline = context.eventLoop.assumeIsolated().scheduleTask(in: handshakeDeadline) {
-                if let error = self.state.deadlinePassed() { self.fail(context, error) }
-            }
         }
         self.advanceHandshake(context)
         context.read()
@@ -87,6 +77,10 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A peer that resets the connection in mid-handshake has failed it as one that closes it has.
+        if self.tlsContext.isServer, self.state.isHandshaking, let fault = self.state.transportEnded(isServer: true) {
+            return self.fail(context, fault)
+        }
         self.isTransportBroken = true
         context.fireErrorCaught(error)
     }
@@ -114,8 +108,6 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     /// Lets go of everything; what was written and not sent is not sent any more.
     private func end(_ error: any Error) {
-        self.deadline?.cancel()
-        self.deadline = nil
         self.session = nil
         self.discardWrites(error)
     }
@@ -131,6 +123,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         let ciphertext = self.unwrapInboundIn(data)
         switch self.state.received(ciphertext.readableBytes) {
         case .advanceHandshake:
+            if let error = self.session?.checkHello(ciphertext) { return self.fail(context, error) }
             self.session?.receive(ciphertext)
             self.advanceHandshake(context)
         case .decrypt:
@@ -169,12 +162,12 @@ package final class TLSHandler: ChannelDuplexHandler {
         guard let session else { return }
         switch session.advanceHandshake() {
         case .needsInput:
-            if let error = self.state.handshakeNeedsInput() { return self.fail(context, error) }
+            if let error = self.state.handshakeNeedsInput(limit: self.tlsContext.maximumHandshakeBytes) {
+                return self.fail(context, error)
+            }
             self.send(context, isFlushed: true)
         case .failed(let error): self.fail(context, error)
         case .completed(let handshake):
-            self.deadline?.cancel()
-            self.deadline = nil
             let isFlushWanted = self.state.handshakeCompleted()
             self.send(context, isFlushed: true)
             context.fireUserInboundEventTriggered(handshake)

@@ -4,9 +4,14 @@
 package enum TLSLimits {
     // MARK: Handshakes
 
-    /// What a peer sends until its handshake is done, bytes: a chain of the size below and a hello with every extension
-    /// make half of it. What one read brings beyond the end of the handshake counts too.
-    package static let maximumHandshakeBytes = 256 << 10
+    /// What a peer that shows a certificate sends until its handshake is done, bytes: a chain of the size below, and as
+    /// much again for a hello with every extension.
+    package static let maximumHandshakeBytes = 64 << 10
+    /// The same of a peer that is not asked for a certificate.
+    package static let maximumHandshakeBytesWithoutCertificate = 32 << 10
+    /// What a client's hello says that it has, bytes: room for it is made as soon as it says so, before it has come.
+    /// Those with a key that is to withstand quantum computers have less than 2 KiB.
+    package static let maximumHelloBytes = 16 << 10
     /// A peer's chain of certificates, bytes: ten of the largest that are in use.
     package static let maximumChainBytes = 32 << 10
     /// Certificates between the peer's own and one that is trusted: two are usual.
@@ -36,8 +41,8 @@ package enum TLSLimits {
 
     // MARK: Resumption
 
-    /// Age of a session until it cannot be resumed, seconds. Whether a certificate has expired is looked at in between;
-    /// for as long, what it was issued for is taken to hold.
+    /// Age of a ticket until it is not taken any more, seconds. Each resumption brings another one, so that a client
+    /// that returns in time need not show its certificate again until that expires, or the server has another context.
     package static let sessionSeconds = 3600
     /// Tickets that a server gives out with each handshake: a client that connects again uses one, and gets another.
     package static let ticketsPerHandshake = 1

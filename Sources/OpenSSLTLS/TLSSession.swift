@@ -24,6 +24,9 @@ final class TLSSession {
     private let bio: ByteBufferBIO
     /// Client side: whom this is with, as far as it is verified.
     private let peerName: String?
+    private var hello = HelloLength()
+    /// What ``PeerCertificate`` says of the peer's.
+    private var refusal: TLSError?
 
     /// - Parameter peerName: Client side: host name or IP address that was connected to.
     /// - Throws: ``TLSError`` with `.misconfigured` if there is no name to verify, or none that is one.
@@ -59,6 +62,17 @@ final class TLSSession {
     func takeOutgoing() -> ByteBuffer { self.bio.takeOutgoing() }
 
     // MARK: Handshake
+
+    /// Server side, of everything that is received during the handshake, before it is.
+    ///
+    /// - Returns: What is wrong with a hello.
+    func checkHello(_ ciphertext: ByteBuffer) -> TLSError? {
+        let isVersion12 = SSL_version(self.pointer) == TLS1_2_VERSION
+        guard self.context.isServer, !self.hello.read(ciphertext.readableBytesView, isVersion12: isVersion12) else {
+            return nil
+        }
+        return TLSError(.limitExceeded, "the peer's hello is longer than \(TLSLimits.maximumHelloBytes) bytes")
+    }
 
     /// Goes on with the handshake as far as what came allows.
     func advanceHandshake() -> HandshakeStep {
@@ -142,7 +156,19 @@ final class TLSSession {
 
     private func fault() -> TLSError {
         self.bio.dropIncoming()
-        return TLSError.ofQueue(self.pointer)
+        let fault = TLSError.ofQueue(self.pointer)
+        return fault.code == .badCertificate ? self.refusal ?? fault : fault
+    }
+
+    /// Whether a peer's certificate that OpenSSL accepts is one of ours as well.
+    func accepts(_ certificate: OpaquePointer) -> Bool {
+        do throws(TLSError) {
+            _ = try PeerCertificate(certificate)
+            return true
+        } catch {
+            self.refusal = error
+            return false
+        }
     }
 
     // MARK: Client side

@@ -14,11 +14,16 @@ extension RedisConfiguration {
     /// In user, password, service and query, other characters than letters, digits and `-._~` are written as `%` and
     /// two hexadecimal digits.
     ///
-    /// - Parameter tls: How TLS is spoken with all servers, sentinels too. Unless it says otherwise, each must prove that
-    ///   it has the name, or IP address, by which the URL or another server names it, to an authority of the system.
+    /// - Parameters:
+    ///   - tls: How TLS is spoken with all servers, sentinels too. Unless it says otherwise, each must prove that it
+    ///     has the name, or IP address, by which the URL or another server names it, to an authority of the system.
+    ///   - report: Gets what is wrong with files of TLS that have changed; those before them stay in force.
     /// - Throws: `.misconfigured`. As a mistake may be anywhere, and the password in the place of the host, nothing of
     ///   the URL but its scheme is in the message.
-    package init(url: String, tls: TLSClientConfiguration = TLSClientConfiguration()) throws(RedisError) {
+    package init(
+        url: String, tls: TLSClientConfiguration = TLSClientConfiguration(),
+        report: @escaping @Sendable (TLSError) -> Void = { _ in }
+    ) throws(RedisError) {
         let parts = try URLParts(url)
         guard parts.isEncrypted || tls == TLSClientConfiguration() else {
             throw .url("does not ask for the TLS that is set up: write rediss instead of redis")
@@ -48,7 +53,7 @@ extension RedisConfiguration {
         self.init(
             deployment, credentials: try parts.credentials(), sentinelCredentials: try parts.sentinelCredentials(),
             database: try database.map(Self.database) ?? 0,
-            security: parts.isEncrypted ? try RedisTLS.security(tls) : nil)
+            security: parts.isEncrypted ? try RedisTLS.security(tls, report: report) : nil)
     }
 
     private static func database(_ digits: String) throws(RedisError) -> Int {

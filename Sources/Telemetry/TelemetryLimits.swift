@@ -4,12 +4,8 @@
 package enum TelemetryLimits {
     // MARK: Metrics
 
-    /// Series of one metric; what comes above it is counted in one that says `overflow="true"`.
-    package static let seriesPerFamily = 1000
-    /// Series of all metrics together: what a scrape costs here and in Prometheus.
-    package static let series = 10_000
-    /// Label value, bytes: longer ones are cut.
-    package static let labelValueBytes = 256
+    /// Label value, bytes: longer ones are cut, and then two may be one. As long as any name that a label has.
+    package static let labelValueBytes = 512
     /// Labels of one metric.
     package static let labels = 16
     /// Upper bounds of a histogram: each is a series, and is looked at with every value.

@@ -51,7 +51,11 @@ struct Claims {
     }
 
     /// Strings are compared by their bytes: `==` takes different spellings of one character for the same.
-    func check(_ configuration: TokenConfiguration, at now: Timestamp) throws(TokenFault) -> VerifiedToken {
+    ///
+    /// - Parameter key: What the signature was verified with, if it may be withdrawn.
+    func check(
+        _ configuration: TokenConfiguration, at now: Timestamp, key: Digest?
+    ) throws(TokenFault) -> VerifiedToken {
         guard self.issuer.utf8.elementsEqual(configuration.issuer.utf8) else { throw .issuer }
         guard self.audiences.contains(where: { $0.utf8.elementsEqual(configuration.audience.utf8) }) else {
             throw .audience
@@ -61,7 +65,7 @@ struct Claims {
         for begin in [self.notBefore, self.issuedAt] {
             if let begin, begin > now + configuration.leeway { throw .early }
         }
-        return VerifiedToken(tenant: self.tenant, roles: self.roles, expiresAt: end)
+        return VerifiedToken(tenant: self.tenant, roles: self.roles, expiresAt: end, key: key)
     }
 }
 

@@ -50,12 +50,20 @@ package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
         do throws(TokenFault) {
             let token = try CompactToken(token, allowing: self.configuration.algorithms)
             let keys = try await self.keys(fitting: token, at: now)
-            guard keys.contains(where: { $0.verifies(token) }) else { throw .signature }
-            return try Claims(token.payload, self.configuration).check(self.configuration, at: now)
+            guard let key = keys.first(where: { $0.verifies(token) }) else { throw .signature }
+            return try Claims(token.payload, self.configuration)
+                .check(self.configuration, at: now, key: self.remoteKeys == nil ? nil : key.digest)
         } catch {
             throw error.error
         }
     }
+
+    /// Those of a secret or a file are in force as long as the verifier is.
+    package func trusts(_ key: Digest) -> Bool {
+        self.remoteKeys?.trusts(key) ?? self.keys.contains { $0.digest == key }
+    }
+
+    package func refresh(at now: Timestamp) async { _ = await self.remoteKeys?.keys(at: now) }
 
     /// - Returns: At least one key. If the token names none, exactly one: it would be a matter of luck which.
     private func keys(fitting token: CompactToken, at now: Timestamp) async throws(TokenFault) -> [VerificationKey] {

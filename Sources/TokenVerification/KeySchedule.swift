@@ -30,6 +30,9 @@ struct KeySchedule {
         return keys
     }
 
+    /// Whether a key is among those that were fetched last.
+    func holds(_ key: Digest) -> Bool { self.keys?.contains { $0.digest == key } ?? false }
+
     func isFresh(at now: Timestamp) -> Bool {
         self.keys != nil && !self.isExpired && Self.areWithin(self.refresh, now, self.fetchedAt)
     }

@@ -39,6 +39,9 @@ final class RemoteKeys: Sendable {
         return self.state.withLock { $0.schedule.keys(at: now) }
     }
 
+    /// Whether a key is among those that were fetched last.
+    func trusts(_ key: Digest) -> Bool { self.state.withLock { $0.schedule.holds(key) } }
+
     func expire() { self.state.withLock { $0.schedule.expire() } }
 
     private func fetchInProgress(at now: Timestamp, _ areMissed: Bool) -> Task<Void, Never>? {

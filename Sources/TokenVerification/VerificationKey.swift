@@ -15,6 +15,8 @@ struct VerificationKey: Sendable {
 
     /// `kid`.
     let identifier: String?
+    /// Of all that makes it another key; `nil` for a secret.
+    let digest: CacheModel.Digest?
     private let key: Key
 
     var algorithm: TokenConfiguration.Algorithm {
@@ -27,6 +29,7 @@ struct VerificationKey: Sendable {
 
     init(secret: [UInt8]) {
         self.identifier = nil
+        self.digest = nil
         self.key = .hs256(SymmetricKey(data: secret))
     }
 
@@ -41,15 +44,26 @@ struct VerificationKey: Sendable {
                 let exponent = Self.bytes(key.exponent)
             else { throw KeyFault.unusable }
             self.key = .rs256(try _RSA.Signing.PublicKey(n: modulus, e: exponent))
+            self.digest = Self.digest(key, [Array(modulus), exponent])
         case ("EC", nil), ("EC", "ES256"):
             guard key.curve == "P-256", let x = Self.bytes(key.x), let y = Self.bytes(key.y) else {
                 throw KeyFault.unusable
             }
             // A point that is not compressed.
             self.key = .es256(try P256.Signing.PublicKey(x963Representation: [0x04] + x + y))
+            self.digest = Self.digest(key, [x, y])
         default:
             throw KeyFault.unusable
         }
+    }
+
+    private static func digest(_ key: JSONWebKey, _ numbers: [[UInt8]]) -> CacheModel.Digest {
+        var fingerprint = Fingerprint(.tokenKey)
+        fingerprint.append(key.type)
+        fingerprint.append(UInt64(key.identifier == nil ? 0 : 1))
+        fingerprint.append(key.identifier ?? "")
+        for number in numbers { number.withUnsafeBytes { fingerprint.append($0) } }
+        return fingerprint.finish()
     }
 
     private static func bytes(_ text: String?) -> [UInt8]? { text.flatMap { Base64URL.decode($0.utf8) } }

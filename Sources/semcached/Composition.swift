@@ -20,7 +20,7 @@ enum Composition {
         _ = try ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel)
         _ = try Self.credentials(settings.tenants, logger: Logger(label: "semcached"))
         _ = try settings.tls.map { try PortContexts($0) }
-        if case .redis(let redis) = settings.store { _ = try redis.server() }
+        if case .redis(let redis) = settings.store { _ = try redis.server { _ in } }
     }
 
     /// Runs the service until SIGTERM or SIGINT.

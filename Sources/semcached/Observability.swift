@@ -6,10 +6,12 @@ import CacheEngine
 import CacheModel
 import CacheServer
 import CoreMetrics
+import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
+import Synchronization
 import Telemetry
 import Tracing
 
@@ -27,7 +29,8 @@ struct Observability {
             declarations: Self.declarations, prefix: "semcache", maximumSeries: settings.maximumSeries, logger: logger)
         self.registry = registry
         MetricsSystem.bootstrap(registry)
-        registry.addCollector { ProcessMetrics.families() }
+        let process = ProcessMetrics()
+        registry.addCollector { process.families() + [Self.droppedLines] }
         self.exporter = settings.traces.map { SpanExport($0, registry: registry, logger: logger) }
         if let exporter, let traces = settings.traces {
             InstrumentationSystem.bootstrap(SpanRecorder(queue: exporter.queue, sampleRatio: traces.sampleRatio))
@@ -42,13 +45,24 @@ struct Observability {
         }
     }
 
+    private static var droppedLines: MetricFamily {
+        MetricFamily(
+            "semcache_log_lines_dropped_total", help: "Lines of the log that nobody took in time", kind: .counter,
+            value: Double(LogSink.standardError.droppedLines))
+    }
+
     private static let declarations =
         MetricDeclaration.ofEngine + [
             MetricDeclaration("semcache_requests_total", help: "Requests by protocol, method and status"),
             MetricDeclaration(
                 "semcache_connections_total", help: "Connections that were accepted, and refused by a limit"),
+            MetricDeclaration(
+                "semcache_certificate_expiry_timestamp_seconds", help: "When the certificate of the ports ends"),
             MetricDeclaration("semcache_tls_handshakes_total", help: "TLS handshakes with clients, by outcome"),
             MetricDeclaration("semcache_credentials_refused_total", help: "Credentials that let nobody in"),
+            MetricDeclaration("semcache_spans_exported_total", help: "Spans that the collector took"),
+            MetricDeclaration("semcache_spans_failed_total", help: "Spans that the collector did not take"),
+            MetricDeclaration("semcache_spans_dropped_total", help: "Spans that were not sent, by reason"),
         ]
 }
 
@@ -56,29 +70,33 @@ struct Observability {
 struct SpanExport: Service {
     let queue: SpanQueue
     private let url: String
+    private let authorization: Secret?
     private let serviceName: String
     private let registry: PrometheusRegistry
     private let logger: Logger
 
     init(_ traces: TelemetrySettings.Traces, registry: PrometheusRegistry, logger: Logger) {
         self.queue = SpanQueue(metrics: registry, prefix: "semcache")
-        let base = traces.endpoint.value
-        self.url = (base.hasSuffix("/") ? String(base.dropLast()) : base) + OTLPExporter.path
+        self.url = traces.baseURL + OTLPExporter.path
+        self.authorization = traces.authorization
         self.serviceName = traces.serviceName
         self.registry = registry
         self.logger = logger
     }
 
     func run() async throws {
-        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        // A redirect is not followed: where spans go is for the configuration to say.
+        let client = HTTPClient(
+            eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
         let exporter = OTLPExporter(
             queue: self.queue,
             resource: OTLPResource(serviceName: self.serviceName, serviceVersion: ServiceVersion.current),
             metrics: self.registry, prefix: "semcache", logger: self.logger
-        ) { [url] body in
+        ) { [url, authorization] body in
             var request = HTTPClientRequest(url: url)
             request.method = .POST
             request.headers.add(name: "content-type", value: OTLPExporter.contentType)
+            if let authorization { request.headers.add(name: "authorization", value: authorization.value) }
             request.body = .bytes(ByteBuffer(bytes: body))
             let response = try await client.execute(request, deadline: .now() + .seconds(30))
             // Its answer is read, so that the connection can be used again, but not for ever.
@@ -92,9 +110,19 @@ struct SpanExport: Service {
 
 /// When the certificate of the ports ends, for whoever is to be told in time.
 final class CertificateExpiry: Sendable {
-    private let gauge = Meter(label: "semcache_certificate_expiry_timestamp_seconds")
+    /// `nil` without a certificate: there is no such metric, rather than one that says 1970.
+    private let gauge = Mutex<Meter?>(nil)
+    private let logger = Logger(label: "semcached")
 
+    /// - Parameter seconds: Since 1970; `nil` without a certificate.
     func set(_ seconds: Int64?) {
-        if let seconds { self.gauge.set(seconds) }
+        guard let seconds else { return }
+        self.gauge.withLock { gauge in
+            let meter = gauge ?? Meter(label: "semcache_certificate_expiry_timestamp_seconds")
+            meter.set(seconds)
+            gauge = meter
+        }
+        let time = Date(timeIntervalSince1970: Double(seconds)).formatted(.iso8601)
+        self.logger.info("certificate in force", metadata: ["not_after": "\(time)"])
     }
 }

@@ -6,6 +6,7 @@ import EmbeddedStore
 import Foundation
 import Logging
 import NIOCore
+import OpenSSLTLS
 import RedisClient
 import RedisStore
 import ServiceLifecycle
@@ -17,6 +18,8 @@ struct OpenedStore {
     let upkeep: any Service
     let close: @Sendable () async -> Void
 
+    /// Waits for a Redis that is not there yet, as long as the settings say.
+    ///
     /// - Throws: ``SettingsError`` or ``VectorStoreError``, which say what to do.
     init(_ settings: Settings, group: any EventLoopGroup, logger: Logger) async throws {
         switch settings.store {
@@ -27,8 +30,14 @@ struct OpenedStore {
             self.upkeep = Sweeper(store: store, interval: settings.sweepInterval, logger: logger)
             self.close = { await store.close() }
         case .redis(let redis):
-            let client = RedisClient(try redis.server(), group: group, logger: logger)
+            let server = try redis.server { error in
+                logger.warning(
+                    "certificates for Redis have changed and cannot be used; the former ones stay in force",
+                    metadata: ["reason": "\(error.message)"])
+            }
+            let client = RedisClient(server, group: group, logger: logger)
             do {
+                try await RedisStart(client: client, patience: redis.startPatience, logger: logger).wait()
                 let options = redis.options(sweepInterval: settings.sweepInterval)
                 let store = try await RedisVectorStore.open(
                     client, options: options, logger: logger, clock: Composition.wallClock)

@@ -19,12 +19,12 @@ struct PortContexts {
 
     /// Reads the files.
     ///
-    /// - Throws: `TLSError` naming the file that will not do.
+    /// - Throws: ``SettingsError`` naming the setting whose file will not do.
     init(_ configuration: TLSServerConfiguration) throws {
-        self.native = try TLSContext(configuration)
+        self.native = try TLSSettings.context(configuration)
         var http = configuration
         http.applicationProtocols = [GRPCFront.applicationProtocol]
-        self.grpc = try TLSContext(http)
+        self.grpc = try TLSSettings.context(http)
     }
 }
 
@@ -45,6 +45,7 @@ struct Ports: Service {
         _ settings: ListenerSettings, tls: PortContexts?, dispatcher: Dispatcher, authenticator: any Authenticator,
         group: any EventLoopGroup, logger: Logger
     ) {
+        let limits = OpenFiles.limits(of: settings)
         let state = ServiceState(listeners: settings.grpc == nil ? ["native"] : ["native", "grpc"])
         self.state = state
         self.dispatcher = dispatcher
@@ -52,14 +53,14 @@ struct Ports: Service {
         self.group = group
         self.logger = logger
         var native = CacheServer.Configuration(host: settings.native.host, port: settings.native.port)
-        native.limits = settings.limits
+        native.limits = limits
         native.tls = tls?.native
         self.native = CacheServer(
             configuration: native, dispatcher: dispatcher, authenticator: authenticator, group: group, logger: logger
         ) { _ in state.isListening("native") }
         self.grpc = settings.grpc.map { endpoint in
             var grpc = GRPCFront.Configuration(host: endpoint.host, port: endpoint.port)
-            grpc.limits = settings.limits
+            grpc.limits = limits
             grpc.tls = tls?.grpc
             grpc.hasReflection = settings.reflects
             return GRPCFront(
@@ -71,6 +72,20 @@ struct Ports: Service {
     }
 
     func run() async throws {
+        try await withTaskCancellationHandler {
+            try await self.listen()
+        } onCancel: {
+            // Told to stop at once, or the grace period is over.
+            guard self.dispatcher.connections > 0 else { return }
+            self.logger.warning(
+                "stopped before all connections had ended",
+                metadata: [
+                    "connections": "\(self.dispatcher.connections)", "calls": "\(self.dispatcher.callsInWork)",
+                ])
+        }
+    }
+
+    private func listen() async throws {
         try await withThrowingDiscardingTaskGroup { group in
             let native = Port("server", self.settings.native) { try await self.native.run() }
             group.addTask { try await native.run() }
@@ -82,15 +97,26 @@ struct Ports: Service {
     }
 
     /// Puts other certificates in force, for connections that are made from now on.
-    func replace(tls: PortContexts) {
-        self.native.replace(tls: tls.native)
+    ///
+    /// - Returns: Whether they are others than those before.
+    func replace(tls: PortContexts) -> Bool {
+        let old = self.native.replace(tls: tls.native)
         self.grpc?.replace(tls: tls.grpc)
         self.certificateExpiry.set(tls.native.notAfter)
+        return old?.certificateDigest != tls.native.certificateDigest
+            || old?.clientAuthorities != tls.native.clientAuthorities
+    }
+
+    /// Ends connections whose credential or certificate the settings in force no longer let in.
+    func checkCredentials() {
+        self.native.checkCredentials()
+        self.grpc?.checkCertificates()
     }
 
     /// What the engine and the ports count, for whoever operates the service.
     func figures(of tenants: [TenantID]) async -> EngineFigures {
-        var figures = await self.dispatcher.engine.figures(of: OperatorScopes.scopes(of: tenants))
+        var figures = await self.dispatcher.engine.figures(
+            of: OperatorScopes.scopes(of: tenants), probing: OperatorScopes.probe)
         figures.process.connections = UInt64(max(0, self.dispatcher.connections))
         return figures
     }
@@ -161,16 +187,35 @@ enum OpenFiles {
     /// What is open besides connections: the store, the model, event loops, Redis.
     private static let others = 256
 
+    /// Raises it as far as the system lets a process do by itself, and warns if that is too little.
     static func raiseLimit(for settings: ListenerSettings, logger: Logger) {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        guard getrlimit(self.resource, &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
-        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        let ports = settings.grpc == nil ? 1 : 2
-        let needed = settings.limits.maximumConnections * ports + Self.others
-        guard limit.rlim_cur < needed else { return }
+        _ = setrlimit(self.resource, &limit)
+        let inForce = Self.limits(of: settings).maximumConnections
+        guard inForce < settings.limits.maximumConnections else { return }
         logger.warning(
-            "the system allows fewer open files than server.maximum_connections needs",
-            metadata: ["allowed": "\(limit.rlim_cur)", "needed": "\(needed)"])
+            "server.maximum_connections is lowered: the system allows too few open files",
+            metadata: [
+                "in_force": "\(inForce)", "allowed": "\(limit.rlim_cur)",
+                "needed": "\(settings.limits.maximumConnections * Self.ports(of: settings) + Self.others)",
+            ])
     }
+
+    /// The settings' limits, with no more connections than there can be files: one too many is refused, which it is told,
+    /// where without a file it could not even be accepted.
+    static func limits(of settings: ListenerSettings) -> ConnectionLimits {
+        var limits = settings.limits
+        var limit = rlimit()
+        guard getrlimit(self.resource, &limit) == 0 else { return limits }
+        let files = Int(clamping: limit.rlim_cur)
+        let connections = max(1, (files - min(Self.others, files / 2)) / Self.ports(of: settings))
+        limits.maximumConnections = min(limits.maximumConnections, connections)
+        return limits
+    }
+
+    private static var resource: __rlimit_resource_t { __rlimit_resource_t(RLIMIT_NOFILE.rawValue) }
+
+    private static func ports(of settings: ListenerSettings) -> Int { settings.grpc == nil ? 1 : 2 }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheEngine
+import CacheModel
 import CacheServer
 import Logging
 import ServiceLifecycle
@@ -43,12 +44,20 @@ final class Reloader: Service {
             for await _ in await UnixSignalsSequence(trapping: .sighup) {
                 do {
                     try self.reload()
+                    await self.checkTokenKeys()
                 } catch {
                     self.logger.error(
                         "settings not reloaded; the old ones stay in force", metadata: ["reason": "\(error)"])
                 }
             }
         }
+    }
+
+    /// Ends connections that a token let in whose key was withdrawn; to know that, keys of a URL are fetched again.
+    private func checkTokenKeys() async {
+        guard let tokens = self.parts.credentials?.tokens else { return }
+        await tokens.refresh(at: Composition.wallClock())
+        self.parts.ports.native.checkCredentials()
     }
 
     private func reload() throws {
@@ -63,19 +72,20 @@ final class Reloader: Service {
         let credentials = try Composition.credentials(settings.tenants, succeeding: verifier, logger: self.logger)
         let tls = try settings.tls.map { try PortContexts($0) }
         // Nothing from here on can fail.
-        if let tls { self.parts.ports.replace(tls: tls) }
+        let hasOtherCertificates = tls.map { self.parts.ports.replace(tls: $0) } ?? false
         self.parts.credentials?.replace(credentials)
         self.parts.engine.replace(settings.tenants.directory)
-        self.parts.ports.native.checkCredentials()
+        self.parts.ports.checkCredentials()
         self.parts.log.level = settings.telemetry.logLevel
         let old = self.inForce.withLock { inForce in
             defer { inForce = settings }
             return inForce
         }
+        let changes = settings.changes(since: old) + (hasOtherCertificates ? ["certificates read"] : [])
         self.logger.info(
             "settings reloaded",
             metadata: [
-                "changed": "\(settings.changes(since: old))",
+                "changed": "\(changes)",
                 "needs_restart": "\(settings.needsRestart(since: self.started))",
             ])
     }
@@ -86,7 +96,6 @@ extension Settings {
     func changes(since old: Settings) -> [String] {
         var changes = self.tenants.changes(since: old.tenants)
         if self.tls != old.tls { changes.append("TLS settings") }
-        if self.tls != nil { changes.append("certificates read") }
         if self.telemetry.logLevel != old.telemetry.logLevel { changes.append("log.level \(self.telemetry.logLevel)") }
         return changes
     }

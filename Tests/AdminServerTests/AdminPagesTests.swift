@@ -81,7 +81,7 @@ import Testing
             by: .now + .seconds(30))
 
         var pages = AdminPages.quiet
-        pages.statistics = { await engine.figures(of: [scope]) }
+        pages.statistics = { await engine.figures(of: [scope], probing: CacheScope("", of: scope)) }
         let object = try Self.object(try await AdminFixture.run(pages) { try await $0.get("/stats.json") })
         #expect(object["store_up"] as? Bool == true)
         #expect(object["embeddings_computed"] as? Int == 2)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CacheModel
 import Foundation
 import Testing
 
@@ -22,7 +23,8 @@ import Testing
 
     private static func named() throws -> Set<String> {
         let files = try #require(
-            FileManager.default.enumerator(at: self.root.appending(path: "Sources"), includingPropertiesForKeys: nil))
+            FileManager.default.enumerator(
+                at: self.root.appending(path: "Sources").resolvingSymlinksInPath(), includingPropertiesForKeys: nil))
         var names: Set<String> = []
         for case let file as URL in files where file.pathExtension == "swift" {
             names.formUnion(Self.names(in: try String(contentsOf: file, encoding: .utf8), quoted: true))
@@ -59,6 +61,38 @@ import Testing
         #expect(queries.count > 30)
         for query in queries { #expect(!Self.names(in: query).isEmpty, "\(query) asks for none of ours") }
         try Self.expectNamed(Self.names(in: queries.joined(separator: "\n")), in: "dashboard.json")
+    }
+
+    /// Those of the engine as a scrape has them; those of the ports, which are not here, as `ServerMetrics` and
+    /// `ServiceState` write them.
+    private static func labels() async throws -> MetricLabels {
+        var labels = MetricLabels(try await MetricFamilyTests.exposition())
+        labels.add("semcache_requests_total", "code", ["ok"] + CacheError.Code.allCases.map(\.label))
+        labels.add("semcache_requests_total", "protocol", ["native", "grpc"])
+        labels.add(
+            "semcache_requests_total", "method",
+            ["Lookup", "Store", "Invalidate", "Stats", "Export", "Ping", "unknown"])
+        let state = try String(
+            contentsOf: self.root.appending(path: "Sources/semcached/ServiceState.swift"), encoding: .utf8)
+        let checks = state.matches(of: /ReadinessCheck\("([a-z]+)"/).map { String($0.1) }
+        labels.add("semcache_ready", "check", checks)
+        return labels
+    }
+
+    @Test(arguments: ["prometheus/alerts.yaml", "prometheus/alerts-test.yaml", "grafana/dashboard.json"])
+    func `each label that a query asks for is one that its metric has, with that value`(name: String) async throws {
+        let file = Self.root.appending(path: "deploy/\(name)")
+        let isDashboard = name.hasSuffix(".json")
+        let text =
+            isDashboard
+            ? try Self.queries(ofDashboard: file).joined(separator: "\n")
+            : try String(contentsOf: file, encoding: .utf8)
+        let conditions = try MetricLabels.conditions(in: text)
+        #expect(conditions.count > 3)
+        let labels = try await Self.labels()
+        for condition in conditions {
+            #expect(try labels.fits(condition), "\(condition.metric){\(condition.label)=~\"\(condition.value)\"}")
+        }
     }
 
     @Test func `panels of the dashboard have ids of their own and do not overlap`() throws {

@@ -96,8 +96,8 @@ struct TracingTests {
             }
         }
         let span = try #require(tracer.spans.finishedSpans.first)
-        #expect(span.operationName == "semcached.v1.SemanticCache/Ping")
-        #expect(span.attributes.text("error.type") == "permissionDenied")
+        #expect(span.operationName == "semcached.v1.Admin/Ping")
+        #expect(span.attributes.text("error.type") == "permission_denied")
         #expect(span.status?.code == .error)
         #expect(span.attributes.text("semcache.outcome") == nil)
     }

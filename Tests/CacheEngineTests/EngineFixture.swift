@@ -54,6 +54,12 @@ struct EngineFixture {
             scope: scope ?? self.scope, by: .now + .seconds(30))
     }
 
+    /// - Parameter scopes: The fixture's if `nil`.
+    func figures(of scopes: [TenantScope]? = nil, within time: Duration = .seconds(30)) async -> EngineFigures {
+        let probe = CacheScope("", of: TenantScope(authenticated: TenantID("")))
+        return await self.engine.figures(of: scopes ?? [self.scope], probing: probe, within: time)
+    }
+
     @discardableResult
     func invalidate(
         _ selector: InvalidateRequest.Selector, cache: String = "c", dryRun: Bool = false, scope: TenantScope? = nil

@@ -3,6 +3,7 @@
 import CacheModel
 import CacheServer
 import CacheWire
+import Synchronization
 import TestSupport
 import Testing
 
@@ -13,6 +14,7 @@ final class ScriptedTokens: TokenVerifier {
     private let waits = Mailbox<Void>()
     private let questions = Mailbox<Void>()
     let isHeld: Bool
+    private let isKeyWithdrawn = Atomic(false)
 
     init(expiresAt expiry: Timestamp, isHeld: Bool = false, issuer: String = "issuer") {
         self.identity = TenantID(issuer).key
@@ -22,14 +24,21 @@ final class ScriptedTokens: TokenVerifier {
 
     func release() { self.waits.append(()) }
 
+    /// Takes back the key that all tokens were signed with.
+    func withdrawKey() { self.isKeyWithdrawn.store(true, ordering: .sequentiallyConsistent) }
+
     /// Waits until a token was shown.
     func asked() async { _ = await self.questions.next() }
+
+    func trusts(_ key: Digest) -> Bool { !self.isKeyWithdrawn.load(ordering: .sequentiallyConsistent) }
+    func refresh(at now: Timestamp) async {}
 
     func verify(_ token: String, at now: Timestamp) async throws(CacheError) -> VerifiedToken {
         self.questions.append(())
         if self.isHeld { _ = await self.waits.next() }
         guard token.hasPrefix("good-") else { throw CacheError(.unauthenticated, "the token is not genuine") }
-        return VerifiedToken(tenant: String(token.dropFirst(5)), roles: [.read], expiresAt: self.expiry)
+        return VerifiedToken(
+            tenant: String(token.dropFirst(5)), roles: [.read], expiresAt: self.expiry, key: TenantID("key").key)
     }
 }
 

@@ -103,6 +103,27 @@ import Testing
         #expect(authenticator.accepts(principal) == stays)
     }
 
+    @Test(arguments: [Credential.apiKey("key-a"), .token("good-a")])
+    func `a credential beside a certificate counts only while both are of one tenant`(
+        _ credential: Credential
+    ) async throws {
+        let tokens = ScriptedTokens(expiresAt: Timestamp(milliseconds: 5000))
+        func configuration(_ tenant: String?) -> CredentialAuthenticator.Configuration {
+            let grants = tenant.map {
+                [CertificateGrant(name: Self.acme, tenancy: .tenant(TenantID($0)), roles: [.read])]
+            }
+            return .init(keys: Keyed.keys, tokens: tokens, certificates: grants ?? [])
+        }
+        let authenticator = CredentialAuthenticator(configuration("a"))
+        let principal = try await authenticator.authenticate(
+            credential, certificate: self.certificate(Self.acme), at: Self.now)
+        #expect(authenticator.accepts(principal))
+        authenticator.replace(configuration("b"))
+        #expect(!authenticator.accepts(principal))
+        authenticator.replace(configuration(nil))
+        #expect(authenticator.accepts(principal), "then the certificate names nobody")
+    }
+
     @Test(arguments: [
         ("dns:API.acme.internal", Optional(CertificateName.dns("api.acme.internal"))),
         ("uri:spiffe://example.org/Acme", .uri("spiffe://example.org/Acme")),

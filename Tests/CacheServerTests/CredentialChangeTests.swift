@@ -55,6 +55,19 @@ import Testing
         }
     }
 
+    @Test func `a signing key that is withdrawn ends the connections of its tokens`() async throws {
+        let tokens = ScriptedTokens(expiresAt: Timestamp(milliseconds: .max))
+        let authenticator = CredentialAuthenticator(.init(keys: [], tokens: tokens))
+        try await TestServer.run(authenticator: authenticator) { server in
+            let client = try await Keyed.connect(.token("good-a"), to: server)
+            server.server.checkCredentials()
+            #expect(try await client.ask(.ping) == .success(serverVersion))
+            tokens.withdrawKey()
+            server.server.checkCredentials()
+            #expect(try await client.next() == .goAway(reason: "the credential is no longer accepted"))
+        }
+    }
+
     @Test func `a connection ends with its token`() async throws {
         let clock = ManualClock()
         let tokens = ScriptedTokens(expiresAt: clock.now + .milliseconds(50))

@@ -29,6 +29,25 @@ import Testing
         }
     }
 
+    @Test func `a call that waits for the slot of the last one in flight is refused, not lost`() async throws {
+        let embedder = ControlledEmbedder()
+        var limits = ConnectionLimits()
+        limits.maximumCallsInFlight = 1
+        try await TestServer.run(embedder: embedder, limits: limits, endsGracefully: true) { server in
+            let client = try await server.open()
+            try await client.send(.lookup(lookup("a question")), id: 1)
+            try await client.send(.ping, id: 2)
+            let held = await embedder.nextHeld()
+            await server.beginShutdown()
+            #expect(try await client.next() == Self.goAway)
+            held.succeed()
+            #expect(try await client.nextReply().id == 1)
+            let reply = try await client.nextReply()
+            #expect(reply.id == 2 && reply.error?.code == .unavailable)
+            #expect(try await client.next() == nil)
+        }
+    }
+
     @Test func `a call in flight can be given up while the server stops`() async throws {
         let embedder = ControlledEmbedder()
         try await TestServer.run(embedder: embedder, endsGracefully: true) { server in
@@ -43,8 +62,10 @@ import Testing
         }
     }
 
-    @Test func `an idle connection is told, and ended a while later if its peer does not`() async throws {
-        try await TestServer.run(endsGracefully: true) { server in
+    @Test func `an idle connection is told, and left to its peer to end`() async throws {
+        var limits = ConnectionLimits()
+        limits.goAwayLinger = .seconds(600)
+        try await TestServer.run(limits: limits, endsGracefully: true) { server in
             let client = try await server.open()
             let stranger = try await server.connect()
             #expect(try await client.ask(.ping) == .success(serverVersion))
@@ -55,7 +76,7 @@ import Testing
             // What crosses the GoAway is refused: its sender knows then that it was not begun.
             try await client.send(.ping, id: 7)
             #expect(try await client.nextReply().error?.code == .unavailable)
-            #expect(try await client.next() == nil)
+            await client.close()
         }
     }
 

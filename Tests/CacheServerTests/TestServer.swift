@@ -4,9 +4,11 @@ import CacheEngine
 import CacheModel
 import CacheServer
 import CacheWire
+import CoreMetrics
 import Logging
 import NIOCore
 import NIOPosix
+import OpenSSLTLS
 import ServiceLifecycle
 import TestSupport
 
@@ -19,12 +21,25 @@ struct TestServer: Sendable {
     let server: CacheServer
     private let services: ServiceGroup
 
-    func connect(receiveBufferBytes: Int? = nil) async throws -> WireClient {
-        try await WireClient.connect(to: self.address, receiveBufferBytes: receiveBufferBytes)
+    func connect(
+        from source: String? = nil, tls: TLSContext? = nil, receiveBufferBytes: Int? = nil
+    ) async throws -> WireClient {
+        try await WireClient.connect(
+            to: self.address, from: source, tls: tls, receiveBufferBytes: receiveBufferBytes)
     }
 
-    func open(receiveBufferBytes: Int? = nil) async throws -> WireClient {
-        try await WireClient.open(to: self.address, receiveBufferBytes: receiveBufferBytes)
+    func open(
+        from source: String? = nil, tls: TLSContext? = nil, credential: Credential = .none,
+        receiveBufferBytes: Int? = nil
+    ) async throws -> WireClient {
+        try await WireClient.open(
+            to: self.address, from: source, tls: tls, credential: credential, receiveBufferBytes: receiveBufferBytes)
+    }
+
+    /// Connections that the server has now, as a client of it is told.
+    func connections(toldTo client: WireClient) async throws -> UInt64 {
+        guard case .stats(let statistics) = try await client.ask(.stats(cache: nil)).get() else { return .max }
+        return statistics.connections
     }
 
     /// Begins what SIGTERM begins.
@@ -34,12 +49,16 @@ struct TestServer: Sendable {
     ///
     /// - Parameters:
     ///   - memoryBytes: Of L1; 0 for none.
+    ///   - tls: `nil` for plain TCP.
+    ///   - log: Gets what the server says.
+    ///   - metrics: Gets what the server counts.
     ///   - endsGracefully: Whether to wait, after the body, until the server has stopped by itself.
     static func run(
         embedder: any Embedder = HashingEmbedder(), store: MemoryVectorStore = MemoryVectorStore(),
         clock: ManualClock = ManualClock(), memoryBytes: Int = 64 << 20, policy: CachePolicy = CachePolicy(),
         directory: TenantDirectory? = nil, authenticator: any Authenticator = SingleTenant(),
-        limits: ConnectionLimits = ConnectionLimits(), endsGracefully: Bool = false,
+        limits: ConnectionLimits = ConnectionLimits(), tls: TLSContext? = nil, log: RecordedLog = RecordedLog(),
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance, endsGracefully: Bool = false,
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -51,11 +70,13 @@ struct TestServer: Sendable {
         let addresses = Mailbox<SocketAddress>()
         var configuration = CacheServer.Configuration(host: "127.0.0.1", port: 0)
         configuration.limits = limits
+        configuration.tls = tls
         let server = CacheServer(
             configuration: configuration,
-            dispatcher: Dispatcher(engine: engine, tellsProcess: !authenticator.requiresCredential),
+            dispatcher: Dispatcher(
+                engine: engine, tellsProcess: !authenticator.requiresCredential, metrics: metrics),
             authenticator: authenticator,
-            group: MultiThreadedEventLoopGroup.singleton, logger: silent, onListening: { addresses.append($0) })
+            group: MultiThreadedEventLoopGroup.singleton, logger: log.logger, onListening: { addresses.append($0) })
         let services = ServiceGroup(services: [Listener(server: server)], logger: silent)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {

@@ -107,12 +107,22 @@ import Testing
         }
     }
 
-    @Test func `what a peer says of its connection itself is not believed`() async throws {
-        try await TestFront.run { front in
-            try await front.withClient { client in
-                try await client.call(.ping, ["semcache-connection": "12345"])
+    @Test(
+        arguments: [["a", "a"], ["a", "-bin:a"], ["-bin:a", "-bin:b"], ["-bin:not base64!"], ["-bin:YQ==,Yg=="]]
+            as [[String]]) func `a tenant that is named twice, or not to be read, is none`(names: [String])
+    {
+        var metadata = Metadata()
+        for name in names {
+            switch name.split(separator: ":").last {
+            case .some(let text) where name.hasPrefix("-bin") && text.utf8.count == 1:
+                metadata.addBinary(Array(text.utf8), forKey: "x-semcache-tenant-bin")
+            case .some(let text) where name.hasPrefix("-bin"):
+                metadata.addString(String(text), forKey: "x-semcache-tenant-bin")
+            default: metadata.addString(name, forKey: "x-semcache-tenant")
             }
         }
+        let error = #expect(throws: CacheError.self) { try metadata.tenant() }
+        #expect(error?.code == .invalidArgument)
     }
 
     // MARK: Tokens
@@ -129,6 +139,23 @@ import Testing
             #expect(tokens.count == 1)
             front.clock.advance(by: .seconds(60))
             try await front.withClient { try await $0.expect(.unauthenticated, of: .ping, metadata) }
+        }
+    }
+
+    @Test func `a token is verified again after a while, since its key may be withdrawn`() async throws {
+        let tokens = CountingTokens()
+        try await TestFront.run(authenticator: self.authenticator(tokens)) { front in
+            tokens.expiresAt = front.clock.now + .seconds(3600)
+            let metadata: Metadata = ["authorization": "Bearer good-a"]
+            try await front.withClient { client in
+                try await client.call(.ping, metadata)
+                front.clock.advance(by: Limits.tokenMemory - .milliseconds(1))
+                try await client.call(.ping, metadata)
+                #expect(tokens.count == 1)
+                front.clock.advance(by: .milliseconds(1))
+                try await client.call(.ping, metadata)
+                #expect(tokens.count == 2)
+            }
         }
     }
 
@@ -168,14 +195,15 @@ import Testing
             .none, certificate: nil, at: Timestamp(milliseconds: 0))
         var tokens = RememberedTokens(limit: 10)
         let used = RememberedTokens.Key(token: "used", peer: nil)
-        tokens.remember(principal, used)
+        let now = Timestamp(milliseconds: 0)
+        tokens.remember(principal, used, at: now)
         for number in 0..<1000 {
-            tokens.remember(principal, RememberedTokens.Key(token: "\(number)", peer: nil))
-            #expect(tokens.principal(used) != nil)
+            tokens.remember(principal, RememberedTokens.Key(token: "\(number)", peer: nil), at: now)
+            #expect(tokens.principal(used, at: now) != nil)
             #expect(tokens.count <= 10)
         }
-        #expect(tokens.principal(RememberedTokens.Key(token: "1", peer: nil)) == nil)
-        #expect(tokens.principal(RememberedTokens.Key(token: "used", peer: 1)) == nil)
+        #expect(tokens.principal(RememberedTokens.Key(token: "1", peer: nil), at: now) == nil)
+        #expect(tokens.principal(RememberedTokens.Key(token: "used", peer: 1), at: now) == nil)
     }
 }
 
@@ -193,6 +221,9 @@ final class CountingTokens: TokenVerifier {
         get { self.expiry.withLock { $0 } }
         set { self.expiry.withLock { $0 = newValue } }
     }
+
+    func trusts(_ key: Digest) -> Bool { true }
+    func refresh(at now: Timestamp) async {}
 
     func verify(_ token: String, at now: Timestamp) async throws(CacheError) -> VerifiedToken {
         self.asked.add(1, ordering: .sequentiallyConsistent)

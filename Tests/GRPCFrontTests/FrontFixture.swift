@@ -4,6 +4,7 @@ import CacheEngine
 import CacheModel
 import CacheServer
 import CacheWire
+import CoreMetrics
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import Logging
@@ -48,6 +49,7 @@ struct TestFront: Sendable {
         clock: ManualClock = ManualClock(), directory: TenantDirectory? = nil,
         authenticator: any Authenticator = SingleTenant(), limits: ConnectionLimits = ConnectionLimits(),
         tls: TLSContext? = nil, hasReflection: Bool = true, endsGracefully: Bool = false,
+        goAwayNotice: Duration = Limits.goAwayNotice, metrics: any MetricsFactory = NOOPMetricsHandler.instance,
         _ body: (TestFront) async throws -> Void
     ) async throws {
         let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -60,10 +62,11 @@ struct TestFront: Sendable {
         configuration.limits = limits
         configuration.tls = tls
         configuration.hasReflection = hasReflection
+        configuration.goAwayNotice = goAwayNotice
         let ports = Mailbox<Int>()
         let health = HealthState(isServing: true)
         let front = GRPCFront(
-            configuration: configuration, dispatcher: Dispatcher(engine: engine, tellsProcess: false),
+            configuration: configuration, dispatcher: Dispatcher(engine: engine, tellsProcess: false, metrics: metrics),
             authenticator: authenticator, health: health, group: MultiThreadedEventLoopGroup.singleton,
             logger: silent, onListening: { ports.append($0.port ?? 0) })
         let services = ServiceGroup(services: [RunningFront(front: front)], logger: silent)

@@ -84,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func `a server that stops does not wait for those who watch`() async throws {
+    @Test func `a server that stops says so to those who watch, and does not wait for them`() async throws {
         try await TestFront.run(endsGracefully: true) { front in
             try await front.withClient { client in
                 let statuses = Mailbox<[UInt8]>()
@@ -92,6 +92,7 @@ import Testing
                     group.addTask { try? await self.watch("", client, statuses) }
                     #expect(await statuses.next() == Self.serving)
                     await front.beginShutdown()
+                    #expect(await statuses.next() == Self.notServing)
                     #expect(await statuses.next() == nil)
                     try await group.waitForAll()
                 }
@@ -119,6 +120,13 @@ import Testing
 
     @Test(arguments: [[0xff], [0x0a, 5, 0x61], [0x0a, 1, 0xff]] as [[UInt8]])
     func `a message that is none is refused`(message: [UInt8]) async throws {
-        #expect(throws: RPCError.self) { try HealthRequestDeserializer().deserialize(message) }
+        try await TestFront.run { front in
+            try await front.withClient { client in
+                let error = await #expect(throws: RPCError.self) {
+                    _ = try await client.unary("grpc.health.v1.Health/Check", message)
+                }
+                #expect(error?.code == .invalidArgument)
+            }
+        }
     }
 }

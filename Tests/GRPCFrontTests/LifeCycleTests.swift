@@ -177,6 +177,59 @@ import Testing
         }
     }
 
+    /// Runs a front that lets in the holder of a certificate for `client.test`, and hands over how to connect as him.
+    private func withHolder(
+        of tenant: String, tokens: (any TokenVerifier)? = nil,
+        _ body: (
+            TestFront, CredentialAuthenticator, _ holder: HTTP2ClientTransport.Posix.TransportSecurity,
+            _ nobody: HTTP2ClientTransport.Posix.TransportSecurity
+        ) async throws -> Void
+    ) async throws {
+        let certificates = try TestCertificates()
+        let authenticator = CredentialAuthenticator(
+            .init(keys: [], tokens: tokens, certificates: [Self.grant(to: tenant)]))
+        let tls = try self.front(certificates, .optional(trustFile: certificates.trustFile))
+        var certificate = TestCertificate()
+        certificate.names = ["DNS:client.test"]
+        let holder = self.trusting(certificates, try certificates.issue("client.test", certificate))
+        try await TestFront.run(
+            clock: ManualClock(wallClock()), authenticator: authenticator, tls: tls
+        ) { front in try await body(front, authenticator, holder, self.trusting(certificates)) }
+    }
+
+    private static func grant(to tenant: String) -> CertificateGrant {
+        CertificateGrant(name: CertificateName("dns:client.test")!, tenancy: .tenant(TenantID(tenant)), roles: .all)
+    }
+
+    @Test func `what a peer says of its connection itself is not believed`() async throws {
+        try await self.withHolder(of: "a") { front, _, holder, nobody in
+            try await front.withClient(holder) { client in
+                try await client.call(.ping)
+                try await front.withClient(nobody) { other in
+                    // The holder's is the first, and open.
+                    #expect(front.front.peers.call(of: ["semcache-connection": "1.1"])?.peer.certificate != nil)
+                    try await other.expect(.unauthenticated, of: .ping, ["semcache-connection": "1.1"])
+                }
+                try await client.call(.ping)
+            }
+        }
+    }
+
+    @Test func `a token that is remembered is refused once its connection's certificate is another tenant's`()
+        async throws
+    {
+        let tokens = CountingTokens()
+        try await self.withHolder(of: "a", tokens: tokens) { front, authenticator, holder, _ in
+            tokens.expiresAt = front.clock.now + .seconds(3600)
+            let metadata: Metadata = ["authorization": "Bearer good-a"]
+            try await front.withClient(holder) { client in
+                try await client.call(.ping, metadata)
+                authenticator.replace(.init(keys: [], tokens: tokens, certificates: [Self.grant(to: "b")]))
+                try await client.expect(.unauthenticated, of: .ping, metadata)
+            }
+        }
+    }
+
     @Test func `certificates are replaced without a connection being lost`() async throws {
         let old = try TestCertificates(name: "Old")
         let new = try TestCertificates(name: "New")

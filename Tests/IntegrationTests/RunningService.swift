@@ -40,8 +40,8 @@ final class RunningService {
 
     /// Of `native`, `grpc` or `admin`, once it listens.
     func port(of name: String) async throws -> Int {
-        let line = try await self.log.anyLine(with: "server.protocol=\(name)")
-        guard let match = line.firstMatch(of: /server\.address=\S*:(\d+)/), let port = Int(match.1) else {
+        let line = try await self.log.anyLine(with: ["server.protocol=\(name)", "\"server.protocol\":\"\(name)\""])
+        guard let match = line.firstMatch(of: /server\.address[=":]+[^" ]*:(\d+)/), let port = Int(match.1) else {
             throw Programs.Missing(description: "the log does not name the port: \(line)")
         }
         return port
@@ -57,15 +57,34 @@ final class RunningService {
     /// All that the service has logged so far.
     var logged: String { self.log.text }
 
+    /// Lines of the log that have a text in them.
+    func count(_ text: String) -> Int { self.logged.split(separator: "\n").count { $0.contains(text) } }
+
+    /// Waits for the next line of its log that has a text in it.
+    func nextLine(with text: String) async throws -> String { try await self.log.line(with: text) }
+
+    /// Waits until it has logged a line with a text in it.
+    @discardableResult
+    func line(with text: String) async throws -> String { try await self.log.anyLine(with: [text]) }
+
+    func send(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+
     /// Ends the process by a signal and returns its exit status, or minus the signal that ended it.
     func stop(_ signal: Int32) async -> Int32 {
-        let process = self.process
-        kill(process.processIdentifier, signal)
-        return await withCheckedContinuation { continuation in
-            Thread.detachNewThread {
-                process.waitUntilExit()
-                let isSignal = process.terminationReason == .uncaughtSignal
-                continuation.resume(returning: isSignal ? -process.terminationStatus : process.terminationStatus)
+        self.send(signal)
+        return await self.exitStatus
+    }
+
+    /// Waits for the process to end: its exit status, or minus the signal that ended it.
+    var exitStatus: Int32 {
+        get async {
+            let process = self.process
+            return await withCheckedContinuation { continuation in
+                Thread.detachNewThread {
+                    process.waitUntilExit()
+                    let isSignal = process.terminationReason == .uncaughtSignal
+                    continuation.resume(returning: isSignal ? -process.terminationStatus : process.terminationStatus)
+                }
             }
         }
     }
@@ -75,7 +94,7 @@ final class RunningService {
     /// - Returns: The line by which it says what became of it.
     func reload(_ file: String) async throws -> String {
         try file.write(to: self.folder.appendingPathComponent("settings.yaml"), atomically: true, encoding: .utf8)
-        kill(self.process.processIdentifier, SIGHUP)
+        self.send(SIGHUP)
         return try await self.log.line(with: "reloaded")
     }
 
@@ -140,9 +159,11 @@ private final class Log: @unchecked Sendable {
         }
     }
 
-    /// Waits for a line that has a text in it, also among those that were returned already.
-    func anyLine(with text: String) async throws -> String {
-        try await self.line(with: text) { [unowned self] in self.lines.first { $0.contains(text) } }
+    /// Waits for a line that has one of some texts in it, also among those that were returned already.
+    func anyLine(with texts: [String]) async throws -> String {
+        try await self.line(with: texts[0]) { [unowned self] in
+            self.lines.first { line in texts.contains { line.contains($0) } }
+        }
     }
 
     private func line(with text: String, _ find: @escaping @Sendable () -> String?) async throws -> String {

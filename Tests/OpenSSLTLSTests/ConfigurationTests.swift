@@ -97,6 +97,47 @@ import Testing
         #expect(abs(Double(notAfter) - (Date().timeIntervalSince1970 - 3600)) < 60)
     }
 
+    @Test(arguments: [(-7200, -3600, "expired at 20"), (3600, 7200, "is not valid before 20")])
+    func `a certificate that nobody would take now is named, with its time`(
+        from: Int, to: Int, words: String
+    ) throws {
+        var certificate = TestCertificate()
+        (certificate.notBefore, certificate.notAfter) = (from, to)
+        let identity = try Parties.identity(self.certificates, "late\(from)", certificate)
+        let context = try TLSContext(TLSServerConfiguration(identity: identity))
+        #expect {
+            try context.checkCertificate()
+        } throws: { error in
+            guard let error = error as? TLSError, error.code == .misconfigured, error.part == .certificate else {
+                return false
+            }
+            return error.message.hasPrefix("the certificate \(identity.chainFile) \(words)")
+                && error.message.hasSuffix("Z")
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a certificate for the other side is named`(isServer: Bool) throws {
+        var certificate = TestCertificate()
+        certificate.usage = isServer ? .client : .server
+        let identity = try Parties.identity(self.certificates, "usage-\(isServer)", certificate)
+        var client = TLSClientConfiguration()
+        client.identity = identity
+        let context =
+            try isServer ? TLSContext(TLSServerConfiguration(identity: identity)) : TLSContext(client)
+        #expect {
+            try context.checkCertificate()
+        } throws: {
+            ($0 as? TLSError)?.message.hasPrefix(
+                "the certificate \(identity.chainFile) is not for \(isServer ? "servers" : "clients")") == true
+        }
+    }
+
+    @Test func `a certificate that is in order, and none, pass the check`() throws {
+        try TLSContext(TLSServerConfiguration(identity: self.identity)).checkCertificate()
+        try TLSContext(TLSClientConfiguration()).checkCertificate()
+    }
+
     @Test func `a client without a certificate has no end of one`() throws {
         #expect(try TLSContext(TLSClientConfiguration()).notAfter == nil)
     }

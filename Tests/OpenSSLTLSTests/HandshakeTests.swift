@@ -145,33 +145,6 @@ import Testing
             server: { $0.minimumVersion = isServer ? .tls13 : .tls12 })
         #expect(pair.server.recorder.handshakes.map(\.version) == [.tls13])
     }
-
-    // MARK: Time
-
-    @Test func `a handshake that is not done in time ends the connection`() throws {
-        let end = try End(self.parties.serverContext(), deadline: .seconds(5))
-        try end.connect()
-        end.channel.embeddedEventLoop.advanceTime(by: .seconds(4))
-        #expect(end.recorder.faults.isEmpty)
-        end.channel.embeddedEventLoop.advanceTime(by: .seconds(1))
-        #expect(end.recorder.faults == [.handshakeTimedOut])
-        #expect(!end.channel.isActive)
-    }
-
-    @Test func `after the handshake the deadline means nothing`() throws {
-        let client = try End(self.parties.clientContext(), peerName: "localhost", deadline: .seconds(5))
-        let server = try End(self.parties.serverContext(), deadline: .seconds(5))
-        try server.connect()
-        try client.connect()
-        for _ in 0..<4 {
-            try server.channel.writeInbound(client.written())
-            try client.channel.writeInbound(server.written())
-        }
-        #expect(server.recorder.handshakes.count == 1 && client.recorder.handshakes.count == 1)
-        server.channel.embeddedEventLoop.advanceTime(by: .seconds(60))
-        client.channel.embeddedEventLoop.advanceTime(by: .seconds(60))
-        #expect(server.channel.isActive && client.channel.isActive)
-    }
 }
 
 extension Collection where Element == UInt8 {

@@ -138,13 +138,22 @@ import Testing
         let end = try End(self.parties.serverContext())
         try end.connect()
         // Empty fragments would be refused, so each has a byte of a hello that never ends.
-        var bytes = ByteBuffer(bytes: [22, 3, 1, 0, 4, 1, 0, 0xff, 0xff])
-        for _ in 0..<50_000 { bytes.writeBytes([22, 3, 1, 0, 1, 0]) }
+        var bytes = ByteBuffer(bytes: [22, 3, 1, 0, 4, 1, 0, 0x3f, 0xff])
+        for _ in 0..<0x3ff0 { bytes.writeBytes([22, 3, 1, 0, 1, 0]) }
         while bytes.readableBytes > 0, end.channel.isActive {
             try end.channel.writeInbound(bytes.readSlice(length: min(1000, bytes.readableBytes)))
         }
-        #expect(end.recorder.errors.count == 1)
+        #expect(end.recorder.faults == [.limitExceeded])
         #expect(!end.channel.isActive)
+        let limit = TLSLimits.maximumHandshakeBytesWithoutCertificate
+        #expect((limit...limit + 2000).contains(0x3ff0 * 6 + 9 - bytes.readableBytes))
+    }
+
+    @Test func `a hello that says it is too long is refused before it comes`() throws {
+        let end = try self.server(after: [22, 3, 1, 0x40, 0, 1, 0, 0x40, 0])
+        #expect(end.channel.isActive)
+        let longer = try self.server(after: [22, 3, 1, 0x40, 0, 1, 0, 0x40, 1])
+        #expect(longer.recorder.faults == [.limitExceeded])
     }
 
     @Test func `what comes after a fault is dropped`() throws {

@@ -35,9 +35,9 @@ import Testing
         var state = TLSHandler.StateMachine()
         _ = state.start()
         _ = state.received(TLSLimits.maximumHandshakeBytes)
-        let atLimit = state.handshakeNeedsInput()
+        let atLimit = state.handshakeNeedsInput(limit: TLSLimits.maximumHandshakeBytes)
         _ = state.received(1)
-        let above = state.handshakeNeedsInput()
+        let above = state.handshakeNeedsInput(limit: TLSLimits.maximumHandshakeBytes)
         #expect(atLimit == nil)
         #expect(above?.code == .limitExceeded)
     }
@@ -53,12 +53,11 @@ import Testing
         _ = state.fail()
         let (received, written, flushed) = (state.received(1), state.write(keptBytes: 1), state.flush())
         let (closed, ended) = (state.close(.all), state.transportEnded(isServer: true))
-        let late = state.deadlinePassed()
         #expect(received == .drop)
         #expect(written == .refuse(.ioOnClosedChannel))
         #expect(!flushed)
         #expect(closed == .passOn)
-        #expect(ended == nil && late == nil)
+        #expect(ended == nil)
     }
 
     @Test func `two halves make a whole, whichever is closed first`() {
@@ -84,11 +83,5 @@ import Testing
         #expect(action == .close)
         let isOpen = state.isOpen
         #expect(!isOpen)
-    }
-
-    @Test func `a deadline that passes after the handshake means nothing`() {
-        let state = Self.open()
-        let error = state.deadlinePassed()
-        #expect(error == nil)
     }
 }

@@ -57,9 +57,9 @@ final class End {
     let socket = Socket()
     let recorder = Recorder()
 
-    init(_ context: TLSContext, peerName: String? = nil, deadline: TimeAmount? = nil) throws {
+    init(_ context: TLSContext, peerName: String? = nil) throws {
         try self.channel.pipeline.syncOperations.addHandlers(
-            [self.socket, TLSHandler(context, peerName: peerName, handshakeDeadline: deadline), self.recorder])
+            [self.socket, TLSHandler(context, peerName: peerName), self.recorder])
     }
 
     deinit {

@@ -44,6 +44,9 @@ private final class LogBook: Sendable {
 private struct NoTokens: TokenVerifier {
     let identity = TenantID("issuer").key
 
+    func trusts(_ key: Digest) -> Bool { true }
+    func refresh(at now: Timestamp) async {}
+
     func verify(_ token: String, at now: Timestamp) async throws(CacheError) -> VerifiedToken {
         throw CacheError(.unauthenticated, "the token is not genuine")
     }

@@ -13,7 +13,7 @@ struct ForeignParserTests {
     @Test func `Prometheus' own parser takes the exposition`() async throws {
         let registry = PrometheusRegistry(
             declarations: [MetricDeclaration("calls_total", help: "A \\ backslash,\na line and a \"quote\".")],
-            prefix: "test", maximumSeriesPerFamily: 200, logger: RecordedLog().logger)
+            prefix: "test", maximumSeries: 1000, logger: RecordedLog().logger)
         var random = SeededGenerator(seed: 7)
         for index in 0..<300 {
             let labels = [("text", "\(index)" + random.text()), ("n", "\(index)")]
@@ -26,7 +26,7 @@ struct ForeignParserTests {
         for (index, value) in [Double.nan, .infinity, -.infinity, 1e300, 5e-300, -0.0].enumerated() {
             Meter(label: "value", dimensions: [("n", "\(index)")], factory: registry).set(value)
         }
-        registry.addCollector { ProcessMetrics.families() }
+        registry.addCollector { ProcessMetrics().families() }
         let (status, output) = try ForeignParser.check("prometheus", await registry.exposition())
         #expect(status == 0, "\(output)")
     }

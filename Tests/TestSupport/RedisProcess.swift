@@ -159,7 +159,16 @@ func waitUntil<Answer>(_ what: String, within seconds: Double, _ ask: () throws 
 
 /// Runs what blocks on a thread of its own, so that no thread of the pool waits.
 func onOwnThread<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread { continuation.resume(with: Swift.Result(catching: work)) }
+    // Taken by the thread, which would otherwise hold on to what `work` refers to until after this returned.
+    let job = Mutex<(@Sendable () throws -> Result)?>(work)
+    // In a lock: ThreadSanitizer does not see what a continuation orders that is resumed before it is awaited.
+    let outcome = Mutex<Swift.Result<Result, any Error>?>(nil)
+    await withCheckedContinuation { continuation in
+        Thread.detachNewThread {
+            let result = Swift.Result { try job.withLock { $0.take() }!() }
+            outcome.withLock { $0 = result }
+            continuation.resume()
+        }
     }
+    return try outcome.withLock { $0 }!.get()
 }

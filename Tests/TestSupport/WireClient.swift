@@ -4,6 +4,7 @@ package import CacheModel
 package import CacheWire
 package import NIOCore
 import NIOPosix
+package import OpenSSLTLS
 import Synchronization
 
 /// A client of the native protocol that does what a test tells it, right or wrong.
@@ -30,27 +31,38 @@ package final class WireClient: Sendable {
 
     /// Connects and says nothing.
     ///
-    /// - Parameter receiveBufferBytes: The kernel's buffer, for a client that does not read; its default if `nil`.
-    package static func connect(to address: SocketAddress, receiveBufferBytes: Int? = nil) async throws -> WireClient {
+    /// - Parameters:
+    ///   - source: Address that it comes from; whichever the system takes if `nil`.
+    ///   - tls: `nil` for plain TCP. The server is `localhost`.
+    ///   - receiveBufferBytes: The kernel's buffer, for a client that does not read; its default if `nil`.
+    package static func connect(
+        to address: SocketAddress, from source: String? = nil, tls: TLSContext? = nil, receiveBufferBytes: Int? = nil
+    ) async throws -> WireClient {
         let inbox = Mailbox<Result<Received, WireError>>()
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(TLSHandler(tls, peerName: "localhost"))
+                    }
                     try channel.pipeline.syncOperations.addHandler(Receiver(inbox: inbox))
                 }
             }
         if let receiveBufferBytes {
             bootstrap = bootstrap.channelOption(.socketOption(.so_rcvbuf), value: .init(receiveBufferBytes))
         }
+        if let source { bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0)) }
         return WireClient(try await bootstrap.connect(to: address).get(), inbox)
     }
 
     /// Connects, says hello and is welcome.
     package static func open(
-        to address: SocketAddress, credential: Credential = .none, receiveBufferBytes: Int? = nil
+        to address: SocketAddress, from source: String? = nil, tls: TLSContext? = nil, credential: Credential = .none,
+        receiveBufferBytes: Int? = nil
     ) async throws -> WireClient {
-        let client = try await self.connect(to: address, receiveBufferBytes: receiveBufferBytes)
+        let client = try await self.connect(
+            to: address, from: source, tls: tls, receiveBufferBytes: receiveBufferBytes)
         try await client.send(
             .hello(Hello(minimumVersion: 1, maximumVersion: 1, clientName: "test", credential: credential)))
         guard case .welcome = try await client.next() else { throw Surprise(description: "not welcome") }
@@ -123,6 +135,12 @@ package final class WireClient: Sendable {
 
     package func stopReading() async throws { try await self.channel.setOption(.autoRead, value: false).get() }
     package func startReading() async throws { try await self.channel.setOption(.autoRead, value: true).get() }
+
+    /// Its own address.
+    package var address: SocketAddress? { self.channel.localAddress }
+
+    /// Says that it sends nothing more.
+    package func closeOutput() async throws { try await self.channel.close(mode: .output).get() }
 
     package func close() async { try? await self.channel.close().get() }
 

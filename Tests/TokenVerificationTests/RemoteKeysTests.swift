@@ -60,6 +60,38 @@ struct RemoteKeysTests {
         }
     }
 
+    @Test func `a key that is withdrawn is trusted no longer than until the next fetch`() async throws {
+        let (old, new) = (Issuer.es256, Issuer.otherES256)
+        let token = try old.token(claims(["exp": "1800000000"]))
+        try await KeyServer.withServer(.body(Issuer.keySet(old, new))) { server in
+            let verifier = try self.verifier(server.url)
+            let key = try #require(try await verifier.verify(token, at: now).key)
+            server.answer = .body(Issuer.keySet(new))
+            await verifier.refresh(at: now + .seconds(599))
+            #expect(verifier.trusts(key))
+            await verifier.refresh(at: now + .seconds(600))
+            #expect(!verifier.trusts(key))
+            #expect(server.requests == 2)
+        }
+    }
+
+    @Test func `a key that is withdrawn is not trusted once the configuration was read again`() async throws {
+        let (old, new) = (Issuer.es256, Issuer.otherES256)
+        let token = try old.token(claims(["exp": "1800000000"]))
+        try await KeyServer.withServer(.body(Issuer.keySet(old, new))) { server in
+            let verifier = try self.verifier(server.url)
+            let key = try #require(try await verifier.verify(token, at: now).key)
+            let other = try #require(try await verifier.verify(new.token(), at: now).key)
+            server.answer = .body(Issuer.keySet(new))
+            let configuration = configuration([.rs256, .es256], .url(server.url))
+            let next = try JSONWebTokenVerifier(configuration, succeeding: verifier, logger: silent)
+            #expect(next.identity == verifier.identity)
+            await next.refresh(at: now + .seconds(1))
+            #expect(!next.trusts(key))
+            #expect(next.trusts(other), "whoever has the new one is not disturbed")
+        }
+    }
+
     @Test func `strangers with invented keys cause a fetch in thirty seconds, not more`() async throws {
         let issuer = Issuer.es256
         let token = try issuer.token(header: "{\"alg\":\"ES256\",\"kid\":\"invented\"}")

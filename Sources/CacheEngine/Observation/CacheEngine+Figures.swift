@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CacheModel
+import Synchronization
 
 extension CacheEngine {
     /// Reads the figures of all tenants: those of some one by one, with what they have stored, the others together.
     ///
-    /// Never fails: what the store cannot tell now, or not within ``Limits/figuresDeadline``, is left out.
+    /// Never fails: what the store cannot tell now, or not in time, is left out.
     ///
-    /// - Parameter scopes: Of distinct tenants.
-    package func figures(of scopes: [TenantScope]) async -> EngineFigures {
+    /// - Parameters:
+    ///   - scopes: Of distinct tenants.
+    ///   - probe: What the store is asked for to see whether it answers; of no tenant.
+    ///   - time: For the tenants' sizes. If it is too short for all, the next reading begins where this one ended.
+    package func figures(
+        of scopes: [TenantScope], probing probe: CacheScope, within time: Duration = Limits.figuresDeadline
+    ) async -> EngineFigures {
         var figures = EngineFigures()
-        var accounts = self.accounts
-        let deadline = ContinuousClock.now + Limits.figuresDeadline
+        let isStoreAnswering = await self.isAnswered(probe)
+        figures.isStoreAnswering = isStoreAnswering
+        // One that does not answer is not asked again and again.
+        let sizes = isStoreAnswering ? await self.sizes(of: scopes, within: time) : [:]
+        var (accounts, moved) = self.counted
+        figures.moved = moved
         for scope in scopes {
             var tenant = self.figures(of: scope.tenant, accounts.removeValue(forKey: scope.tenant))
-            // One that does not answer is not asked again and again.
-            if figures.isStoreAnswering != false, ContinuousClock.now < deadline {
-                let size = await self.size(of: scope)
-                figures.isStoreAnswering = size != nil
-                if let size { tenant.add(size, of: scope) }
-            }
+            if let size = sizes[scope.tenant] { tenant.add(size, of: scope) }
             figures.tenants.append(tenant)
         }
         figures.tenants.sort { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
@@ -46,6 +51,30 @@ extension CacheEngine {
         return figures
     }
 
+    private func isAnswered(_ probe: CacheScope) async -> Bool {
+        do throws(VectorStoreError) {
+            _ = try await self.store.version(of: probe)
+            return true
+        } catch {
+            self.troubles.note("store", error.code.rawValue, error.message)
+            return false
+        }
+    }
+
+    /// Asks for one at least.
+    private func sizes(of scopes: [TenantScope], within time: Duration) async -> [TenantID: TenantSize] {
+        let deadline = ContinuousClock.now + time
+        let first = self.nextSizes.load(ordering: .relaxed)
+        var (sizes, asked) = ([TenantID: TenantSize](), 0)
+        while asked < scopes.count, asked == 0 || ContinuousClock.now < deadline {
+            let scope = scopes[(first + asked) % scopes.count]
+            sizes[scope.tenant] = await self.size(of: scope)
+            asked += 1
+        }
+        if asked > 0 { self.nextSizes.store((first + asked) % scopes.count, ordering: .relaxed) }
+        return sizes
+    }
+
     private func size(of scope: TenantScope) async -> TenantSize? {
         do throws(VectorStoreError) {
             return try await self.store.sizes(of: scope, identity: self.pool.identity.key, at: self.now)
@@ -57,16 +86,6 @@ extension CacheEngine {
 }
 
 extension EngineFigures.Tenant {
-    fileprivate mutating func add(_ account: TenantAccount) {
-        account.add(to: &self.statistics)
-        account.addAll(to: &self.sum)
-        self.callsInFlight += account.callsInFlightNow
-        var savings = Savings()
-        account.savings.add(to: &savings)
-        self.tokensSaved &+= savings.tokens
-        self.costSaved += savings.cost
-    }
-
     fileprivate mutating func add(_ size: TenantSize, of scope: TenantScope) {
         self.hasSizes = true
         self.statistics.entries = UInt64(size.entries)

@@ -3,7 +3,8 @@
 import CacheModel
 
 extension EngineFigures {
-    /// The figures as metrics. `tenant` is a label for each tenant of ``tenants``; the rest is `other`.
+    /// The figures as metrics. `tenant` is a label for each tenant of ``tenants``, which are those that the configuration
+    /// declares; the rest is `other`, and so is a tenant of that name.
     package var families: [FigureFamily] {
         self.outcomeFamilies + self.changeFamilies + self.sizeFamilies + self.processFamilies
     }
@@ -83,12 +84,12 @@ extension EngineFigures {
         return sizes.map { name, help, path in
             FigureFamily(
                 name, help, .gauge,
-                self.tenants.filter(\.hasSizes).flatMap { Self.samples(of: $0, [([], Double($0[keyPath: path]))]) })
+                self.labelled.filter(\.hasSizes).flatMap { Self.samples(of: $0, [([], Double($0[keyPath: path]))]) })
         }
             + quotas.map { name, help, path in
                 FigureFamily(
                     name, help, .gauge,
-                    self.tenants.filter { $0[keyPath: path] > 0 }
+                    self.labelled.filter { $0[keyPath: path] > 0 }
                         .flatMap { Self.samples(of: $0, [([], Double($0[keyPath: path]))]) })
             }
     }
@@ -120,7 +121,7 @@ extension EngineFigures {
         if let isStoreAnswering = self.isStoreAnswering {
             families.append(
                 FigureFamily(
-                    "semcache_store_up", "Whether the store told what it was asked for this", .gauge,
+                    "semcache_store_up", "Whether the store answers", .gauge,
                     [.init(labels: [], value: isStoreAnswering ? 1 : 0)]))
         }
         return families
@@ -129,7 +130,16 @@ extension EngineFigures {
     private typealias Values = [(labels: [(String, String)], value: Double)]
 
     private func everyTenant(_ values: (Tenant) -> Values) -> [FigureFamily.Sample] {
-        (self.tenants + [self.others]).flatMap { Self.samples(of: $0, values($0)) }
+        (self.labelled + [self.unlabelled]).flatMap { Self.samples(of: $0, values($0)) }
+    }
+
+    private var labelled: [Tenant] { self.tenants.filter { Self.hasLabel(TenantID($0.name)) } }
+
+    private var unlabelled: Tenant {
+        var rest = self.others
+        for tenant in self.tenants where !Self.hasLabel(TenantID(tenant.name)) { rest.add(tenant) }
+        rest.add(self.moved)
+        return rest
     }
 
     private static func samples(of tenant: Tenant, _ values: Values) -> [FigureFamily.Sample] {

@@ -5,16 +5,20 @@ import Synchronization
 
 /// What hits saved: the usage of the answers that did not have to be made again, as their callers stated it.
 struct Savings: Sendable {
+    /// Of a unit of cost.
+    fileprivate static let fraction = 1e9
+
     /// Of prompts and completions.
     var tokens: UInt64 = 0
+    /// Whole numbers, since a sum of others depends on the order: a counter must not go down by a rounding.
+    var costInFractions: UInt64 = 0
+
     /// In the callers' unit.
-    var cost = 0.0
+    var cost: Double { Double(self.costInFractions) / Self.fraction }
 }
 
 /// Adds up savings. What a caller states may be anything: sums wrap as Prometheus expects of a counter, and never trap.
 final class SavingsCounter: Sendable {
-    /// Of a unit of cost.
-    private static let fraction = 1e9
     /// Of one answer, in fractions.
     private static let largestCost = 1e15
     /// Of one answer.
@@ -28,11 +32,11 @@ final class SavingsCounter: Sendable {
         self.tokens.wrappingAdd(tokens, ordering: .relaxed)
         // Written so that what is no number is nothing.
         guard usage.cost > 0 else { return }
-        self.cost.wrappingAdd(UInt64(min(usage.cost * Self.fraction, Self.largestCost)), ordering: .relaxed)
+        self.cost.wrappingAdd(UInt64(min(usage.cost * Savings.fraction, Self.largestCost)), ordering: .relaxed)
     }
 
     func add(to savings: inout Savings) {
         savings.tokens &+= self.tokens.load(ordering: .relaxed)
-        savings.cost += Double(self.cost.load(ordering: .relaxed)) / Self.fraction
+        savings.costInFractions &+= self.cost.load(ordering: .relaxed)
     }
 }

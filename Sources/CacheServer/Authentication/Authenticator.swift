@@ -16,12 +16,15 @@ package struct Principal: Sendable {
     package let expiresAt: Timestamp?
     /// What the configuration may take back.
     let proof: Proof
+    /// That of the connection, if the proof is something else.
+    private(set) var certificate: ClientCertificate?
 
     enum Proof: Sendable {
         case none
         case apiKey(Digest)
         /// - verifier: Of whoever let the token in.
-        case token(verifier: Digest)
+        /// - key: That it was signed with, if that may be withdrawn.
+        case token(verifier: Digest, key: Digest?)
         case certificate(ClientCertificate)
     }
 
@@ -30,6 +33,13 @@ package struct Principal: Sendable {
         self.roles = roles
         self.expiresAt = expiresAt
         self.proof = proof
+    }
+
+    /// - Parameter certificate: Of the connection on which the credential was shown.
+    func shown(with certificate: ClientCertificate?) -> Principal {
+        var principal = self
+        principal.certificate = certificate
+        return principal
     }
 }
 

@@ -85,7 +85,7 @@ package final class CredentialAuthenticator: Authenticator {
         guard holder == nil || holder?.tenancy == principal.tenancy else {
             throw CacheError(.unauthenticated, "the certificate and the credential are of different tenants")
         }
-        return principal
+        return principal.shown(with: certificate)
     }
 
     /// - Returns: `nil` if there is none.
@@ -107,22 +107,41 @@ package final class CredentialAuthenticator: Authenticator {
             let verified = try await verifier.verify(token, at: now)
             return Principal(
                 tenancy: .tenant(TenantScope(authenticated: TenantID(verified.tenant))), roles: verified.roles,
-                expiresAt: verified.expiresAt, proof: .token(verifier: verifier.identity))
+                expiresAt: verified.expiresAt, proof: .token(verifier: verifier.identity, key: verified.key))
         }
     }
 
     package func accepts(_ principal: Principal) -> Bool {
         let configuration = self.configuration.withLock { $0 }
+        guard Self.agrees(principal.certificate, with: principal, among: configuration.certificates) else {
+            return false
+        }
         let now: Principal?
         switch principal.proof {
         case .none: return false
-        // In force until it expires, for as long as the same decides on tokens.
-        case .token(let verifier): return configuration.tokens?.identity == verifier
+        // In force until it expires, for as long as the same decides on tokens and the key was not withdrawn.
+        case .token(let identity, let key):
+            guard let verifier = configuration.tokens, verifier.identity == identity else { return false }
+            return key.map { verifier.trusts($0) } ?? true
         case .apiKey(let digest): now = Self.grant(of: digest, among: configuration.keys).map(Self.principal)
         case .certificate(let certificate):
             now = try? Self.principal(of: certificate, among: configuration.certificates)
         }
         return now?.roles == principal.roles && now?.tenancy == principal.tenancy
+    }
+
+    /// Whether a certificate that was shown with a credential lets that be what it is.
+    private static func agrees(
+        _ certificate: ClientCertificate?, with principal: Principal,
+        among grants: [CertificateName: CertificateGrant]
+    ) -> Bool {
+        guard let certificate else { return true }
+        do throws(CacheError) {
+            let holder = try Self.principal(of: certificate, among: grants)
+            return holder == nil || holder?.tenancy == principal.tenancy
+        } catch {
+            return false
+        }
     }
 
     /// - Returns: `nil` if none of the names is known: then the certificate only secures the connection.

@@ -8,4 +8,7 @@ package enum OperatorScopes {
     package static func scopes(of tenants: some Sequence<TenantID>) -> [TenantScope] {
         tenants.map { TenantScope(authenticated: $0) }
     }
+
+    /// What the store is asked for to see whether it answers: of a tenant that has no name, as no other may.
+    package static let probe = CacheScope("", of: TenantScope(authenticated: TenantID("")))
 }

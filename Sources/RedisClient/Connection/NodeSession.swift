@@ -234,13 +234,14 @@ final class NodeSession {
             error = RedisError(.unreachable, "there is no connection to \(self.address): \(cause.message)")
         }
         let hasOpened = self.breaker.failed(error, at: now, jitter: .random(in: 0...1))
+        // First: whoever is told of the failure finds it so.
+        if hasOpened { self.status.isAvailable.store(false, ordering: .relaxed) }
         self.failWaiting(error)
         guard hasOpened else { return }
         // Nothing was heard of these either, and who comes next must not be the one to find out.
         for connection in self.connections where connection.isReady && connection.commandsInFlight == 0 {
             connection.end(error)
         }
-        self.status.isAvailable.store(false, ordering: .relaxed)
         self.logger.info(
             "Redis server is unreachable",
             metadata: [

@@ -16,17 +16,18 @@ package final class LogSettings: Sendable {
 
     private let format: Format
     private let sink: LogSink
-    private let shared: Mutex<Logger.Level>
+    /// Position among all levels: every line that may be logged asks for it, on all threads.
+    private let position: Atomic<Int>
 
     package init(format: Format, level: Logger.Level, sink: LogSink = .standardError) {
         self.format = format
         self.sink = sink
-        self.shared = Mutex(level)
+        self.position = Atomic(level.position)
     }
 
     package var level: Logger.Level {
-        get { self.shared.withLock { $0 } }
-        set { self.shared.withLock { $0 = newValue } }
+        get { Logger.Level.allCases[self.position.load(ordering: .relaxed)] }
+        set { self.position.store(newValue.position, ordering: .relaxed) }
     }
 
     package func handler(label: String, metadataProvider: Logger.MetadataProvider?) -> any LogHandler {
@@ -40,6 +41,10 @@ package final class LogSettings: Sendable {
             return SharedLevelLogHandler(handler, settings: self)
         }
     }
+}
+
+extension Logger.Level {
+    fileprivate var position: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
 /// A handler whose level is the settings', until a logger is given one of its own.

@@ -7,8 +7,18 @@ import Darwin
 #endif
 
 /// What Prometheus' own libraries say of a process, out of `/proc/self`. Where there is none, nothing is said.
-package enum ProcessMetrics {
-    package static func families() -> [MetricFamily] {
+package struct ProcessMetrics: Sendable {
+    /// Seconds since 1970. Not out of `/proc/stat`, which a service may not see.
+    private let startTime: Double
+
+    /// To be made when the process begins, which it takes the time of.
+    package init() {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        self.startTime = Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
+    }
+
+    package func families() -> [MetricFamily] {
         var families: [MetricFamily] = []
         func add(_ name: String, _ help: String, _ kind: MetricFamily.Kind, _ value: Double?) {
             guard let value else { return }
@@ -22,11 +32,7 @@ package enum ProcessMetrics {
             stat.map { $0.residentPages * Double(sysconf(Int32(_SC_PAGESIZE))) })
         add("process_virtual_memory_bytes", "Address space.", .gauge, stat.map(\.virtualBytes))
         add("process_threads", "Threads of the process.", .gauge, stat.map(\.threads))
-        if let stat, let bootTime = Self.file("/proc/stat").flatMap(ProcessStatus.bootTime) {
-            add(
-                "process_start_time_seconds", "When the process began, seconds since 1970.", .gauge,
-                bootTime + stat.startTicks / ticks)
-        }
+        add("process_start_time_seconds", "When the process began, seconds since 1970.", .gauge, self.startTime)
         add("process_open_fds", "Open file descriptors.", .gauge, Self.openDescriptors().map(Double.init))
         var limit = rlimit()
         #if canImport(Glibc)
@@ -68,7 +74,6 @@ package enum ProcessMetrics {
 struct ProcessStatus: Equatable {
     var cpuTicks: Double
     var threads: Double
-    var startTicks: Double
     var virtualBytes: Double
     var residentPages: Double
 
@@ -80,19 +85,12 @@ struct ProcessStatus: Equatable {
         func field(_ number: Int) -> Double? {
             fields.indices.contains(number - 3) ? Double(String(decoding: fields[number - 3], as: UTF8.self)) : nil
         }
-        guard let user = field(14), let system = field(15), let threads = field(20), let start = field(22),
-            let virtual = field(23), let resident = field(24)
+        guard let user = field(14), let system = field(15), let threads = field(20), let virtual = field(23),
+            let resident = field(24)
         else { return nil }
         self.cpuTicks = user + system
         self.threads = threads
-        self.startTicks = start
         self.virtualBytes = virtual
         self.residentPages = resident
-    }
-
-    /// `btime` of `/proc/stat`: when the machine began, seconds since 1970. The file may be longer than what was read.
-    static func bootTime(_ stat: [UInt8]) -> Double? {
-        let line = stat.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "btime ".utf8) }
-        return line.flatMap { Double(String(decoding: $0.dropFirst(6), as: UTF8.self)) }
     }
 }

@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Nothing that a program asks of it stops the program: a metric that cannot be (a name that is not legal, other labels
 /// than the first of that name had, a counter that was a gauge) is reported once, counted, and records nothing. Series
-/// are capped per metric and together; those above are counted in one of their metric that says `overflow="true"`.
+/// are capped, those of all metrics together; what is above is counted in one of its metric that says `overflow="true"`.
 package final class PrometheusRegistry: MetricsFactory {
     /// Makes up metrics when they are asked for, or sets those that are recorded here; it is called with every scrape.
     package typealias Collector = @Sendable () async -> [MetricFamily]
@@ -21,16 +21,15 @@ package final class PrometheusRegistry: MetricsFactory {
     /// - Parameters:
     ///   - declarations: HELP texts and buckets. What is not declared has no HELP, and buckets for durations.
     ///   - prefix: of the names of the registry's own metrics: `<prefix>_metrics_series`,
-    ///     `<prefix>_metrics_refused_total`.
+    ///     `<prefix>_metrics_series_left_out`, `<prefix>_metrics_refused_total`.
+    ///   - maximumSeries: of all metrics; a histogram is one.
     package init(
-        declarations: [MetricDeclaration] = [], prefix: String,
-        maximumSeriesPerFamily: Int = TelemetryLimits.seriesPerFamily,
-        maximumSeries: Int = TelemetryLimits.series, logger: Logger
+        declarations: [MetricDeclaration] = [], prefix: String, maximumSeries: Int, logger: Logger
     ) {
         self.declarations = Dictionary(declarations.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
         self.prefix = prefix
         self.logger = logger
-        self.state = Mutex(RegistryState(seriesPerFamily: maximumSeriesPerFamily, maximumSeries: maximumSeries))
+        self.state = Mutex(RegistryState(maximumSeries: maximumSeries))
     }
 
     /// All metrics in the text format, in the order of their names; see `Exposition.contentType`.
@@ -39,20 +38,19 @@ package final class PrometheusRegistry: MetricsFactory {
         for collector in self.state.withLock({ $0.collectors }) { collected += await collector() }
 
         let state = self.state.withLock { $0 }
-        var (families, seriesCount) = (state.families, state.seriesCount)
+        var (families, seriesCount, leftOut) = (state.families, state.seriesCount, 0)
         var made: [String: (MetricFamily, [CollectedSeries.Row])] = [:]
-        for family in collected {
-            let series = CollectedSeries(family, limit: state.seriesPerFamily)
-            let isTaken = made[family.name] != nil || state.isTaken(family.name)
-            let fault =
-                isTaken
-                ? "comes from two places" : MetricName.isLegal(family.name) ? series.fault : "has an illegal name"
-            if let fault { self.refuse(family.name, fault) }
-            guard !isTaken, MetricName.isLegal(family.name) else { continue }
+        // The small ones first: what is too much is a series for each tenant, and takes no other metric's place.
+        for family in self.usable(collected, beside: state).sorted(by: { $0.samples.count < $1.samples.count }) {
+            let series = CollectedSeries(family, limit: max(0, state.maximumSeries - seriesCount))
+            if let fault = series.fault { self.refuse(family.name, fault) }
+            if series.leftOut > 0 { self.reportOverflow(of: family.name) }
             seriesCount += series.rows.count
+            leftOut += series.leftOut
             made[family.name] = (family, series.rows)
         }
-        for family in self.own(series: seriesCount) where made[family.name] == nil && !state.isTaken(family.name) {
+        for family in self.own(seriesCount, leftOut: leftOut)
+        where made[family.name] == nil && !state.isTaken(family.name) {
             made[family.name] = (family, CollectedSeries(family, limit: 1).rows)
         }
 
@@ -67,6 +65,22 @@ package final class PrometheusRegistry: MetricsFactory {
             }
         }
         return text.bytes
+    }
+
+    /// Those that have a legal name of their own.
+    private func usable(_ collected: [MetricFamily], beside state: RegistryState) -> [MetricFamily] {
+        var names: Set<String> = []
+        return collected.filter { family in
+            guard MetricName.isLegal(family.name) else {
+                self.refuse(family.name, "has an illegal name")
+                return false
+            }
+            guard !state.isTaken(family.name), names.insert(family.name).inserted else {
+                self.refuse(family.name, "comes from two places")
+                return false
+            }
+            return true
+        }
     }
 
     package func addCollector(_ collector: @escaping Collector) {
@@ -121,7 +135,7 @@ package final class PrometheusRegistry: MetricsFactory {
         switch self.state.withLock({ $0.series(kind, label, dimensions, make: make) }) {
         case .series(let instrument): return instrument as? Made
         case .overflow(let instrument, let isFirst):
-            if isFirst { self.report(label, "has more series than may be: the rest is counted as overflow") }
+            if isFirst { self.reportOverflow(of: label) }
             return instrument as? Made
         case .refused(let fault):
             self.refuse(label, fault)
@@ -133,16 +147,25 @@ package final class PrometheusRegistry: MetricsFactory {
         if self.state.withLock({ $0.refuse(name) }) { self.report(name, fault) }
     }
 
+    private func reportOverflow(of name: String) {
+        guard self.state.withLock({ $0.report(name) }) else { return }
+        self.report(name, "has series above the cap of all metrics: they are counted as overflow, or left out")
+    }
+
     private func report(_ name: String, _ fault: String) {
         self.logger.warning(
             "a metric \(fault)", metadata: ["metric": "\(name.prefix(TelemetryLimits.labelValueBytes))"])
     }
 
-    private func own(series: Int) -> [MetricFamily] {
+    private func own(_ series: Int, leftOut: Int) -> [MetricFamily] {
         [
             MetricFamily(
                 self.prefix + "_metrics_series", help: "Series of this exposition, without its own.", kind: .gauge,
                 value: Double(series)),
+            MetricFamily(
+                self.prefix + "_metrics_series_left_out",
+                help: "Series that were made up for this exposition and are above the cap.", kind: .gauge,
+                value: Double(leftOut)),
             MetricFamily(
                 self.prefix + "_metrics_refused_total",
                 help: "Times that a metric was refused since its name, kind or labels cannot be.", kind: .counter,

@@ -29,7 +29,6 @@ struct RegistryState {
         var uses: Int
     }
 
-    let seriesPerFamily: Int
     let maximumSeries: Int
     private(set) var families: [String: Family] = [:]
     private(set) var seriesCount = 0
@@ -41,10 +40,7 @@ struct RegistryState {
     /// Where a handle's series is, for its end.
     private var places: [ObjectIdentifier: (family: String, labels: [UInt8])] = [:]
 
-    init(seriesPerFamily: Int, maximumSeries: Int) {
-        self.seriesPerFamily = seriesPerFamily
-        self.maximumSeries = maximumSeries
-    }
+    init(maximumSeries: Int) { self.maximumSeries = maximumSeries }
 
     mutating func series(
         _ kind: MetricKind, _ name: String, _ labels: [(String, String)], make: () -> some Instrument
@@ -60,7 +56,7 @@ struct RegistryState {
             family.series[key]?.uses += 1
             return .series(found.instrument)
         }
-        guard family.series.count < self.seriesPerFamily, self.seriesCount < self.maximumSeries else {
+        guard self.seriesCount < self.maximumSeries else {
             let isFirst = family.overflow == nil
             let overflow = family.overflow ?? make()
             family.overflow = overflow
@@ -87,9 +83,14 @@ struct RegistryState {
         }
     }
 
-    /// - Returns: whether to report it: the first time, as long as names can be remembered.
+    /// - Returns: as ``report(_:)``.
     mutating func refuse(_ name: String) -> Bool {
         self.refusals += 1
+        return self.report(name)
+    }
+
+    /// - Returns: whether to report a metric: the first time, as long as names can be remembered.
+    mutating func report(_ name: String) -> Bool {
         guard self.reported.count < TelemetryLimits.reportedMetrics else { return false }
         return self.reported.insert(name).inserted
     }
@@ -114,7 +115,8 @@ struct RegistryState {
     }
 }
 
-/// The series of a metric that was made up for one scrape: as many as may be, the rest added up.
+/// The series of a metric that was made up for one scrape: as many as may be. The rest of a counter is added up, so that
+/// sums stay right; the rest of a gauge, whose sum may mean nothing, is left out.
 struct CollectedSeries {
     struct Row {
         var labels: [UInt8]
@@ -123,10 +125,12 @@ struct CollectedSeries {
 
     private(set) var rows: [Row] = []
     private(set) var fault: String?
+    /// Series above the limit.
+    private(set) var leftOut = 0
 
     init(_ family: MetricFamily, limit: Int) {
         var known: Set<[UInt8]> = []
-        var overflow: Double?
+        var overflow = 0.0
         for sample in family.samples {
             if let fault = MetricName.fault(inLabels: sample.labels) {
                 self.fault = fault
@@ -139,11 +143,12 @@ struct CollectedSeries {
                 known.insert(labels)
                 self.rows.append(Row(labels: labels, value: sample.value))
             } else {
-                self.fault = "has more series than may be: the rest is counted as overflow"
-                overflow = (overflow ?? 0) + sample.value
+                self.leftOut += 1
+                overflow += sample.value
             }
         }
         self.rows.sort { $0.labels.lexicographicallyPrecedes($1.labels) }
-        if let overflow { self.rows.append(Row(labels: MetricName.overflow, value: overflow)) }
+        guard self.leftOut > 0, family.kind == .counter else { return }
+        self.rows.append(Row(labels: MetricName.overflow, value: overflow))
     }
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import NIOCore
+import OpenSSLTLS
 
-/// A TCP connection over plain blocking calls: what costs a client least.
+/// A TCP connection over plain blocking calls: what costs a client least. With TLS on top if asked for.
 final class BlockingSocket {
     let descriptor: Int32
+    private let tls: RecordLayer?
 
     /// Connects to an IPv4 address.
     ///
-    /// - Throws: ``BenchError`` if nothing listens there.
-    init(host: String, port: Int) throws(BenchError) {
+    /// - Throws: ``BenchError`` if nothing listens there, or the handshake fails.
+    init(host: String, port: Int, tls: TLSContext? = nil) throws(BenchError) {
+        self.tls = if let tls { try RecordLayer(tls, peerName: host, port: port) } else { nil }
         self.descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -19,36 +23,87 @@ final class BlockingSocket {
         let status = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(self.descriptor, $0, length) }
         }
-        guard isParsed, status == 0 else { throw BenchError("nothing answers at \(host):\(port)") }
+        guard isParsed, status == 0 else { throw Self.unreachable(host, port, isParsed ? errno : EINVAL) }
         var isOn: Int32 = 1
         setsockopt(self.descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &isOn, socklen_t(MemoryLayout<Int32>.size))
+        try self.handshake()
+    }
+
+    private static func unreachable(_ host: String, _ port: Int, _ number: Int32) -> BenchError {
+        switch number {
+        case EADDRNOTAVAIL: BenchError("no source port is left for another connection to \(host):\(port)")
+        case EBADF: BenchError("this process may not open more files")
+        default: BenchError("nothing answers at \(host):\(port)")
+        }
     }
 
     deinit { close(self.descriptor) }
 
     /// Writes all of the bytes.
     func send(_ bytes: UnsafeRawBufferPointer) throws(BenchError) {
-        var sent = 0
-        while sent < bytes.count {
-            let count = write(self.descriptor, bytes.baseAddress! + sent, bytes.count - sent)
-            guard count > 0 else { throw BenchError("the server has closed the connection") }
-            sent += count
-        }
+        guard let tls else { return try self.write(bytes) }
+        try tls.encrypt(bytes)
+        try self.sendOutgoing(of: tls)
     }
 
     /// Waits for bytes and reads as many as fit.
     ///
     /// - Returns: At least 1.
     func receive(into room: UnsafeMutableRawBufferPointer) throws(BenchError) -> Int {
-        let count = read(self.descriptor, room.baseAddress!, room.count)
-        guard count > 0 else { throw BenchError("the server has closed the connection") }
-        return count
+        guard let tls else { return try self.read(into: room) }
+        while !tls.hasPlaintext { try self.receive(for: tls) }
+        return tls.takePlaintext(into: room)
     }
 
     /// Whether there are bytes to read now.
     var isReadable: Bool {
+        if let tls, tls.hasPlaintext { return true }
         var request = pollfd(fd: self.descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&request, 1, 0) == 1
+    }
+
+    // MARK: TLS
+
+    private func handshake() throws(BenchError) {
+        guard let tls else { return }
+        try self.sendOutgoing(of: tls)
+        while !tls.isEstablished { try self.receive(for: tls) }
+    }
+
+    private func sendOutgoing(of tls: RecordLayer) throws(BenchError) {
+        let outgoing = tls.takeOutgoing()
+        guard outgoing.readableBytes > 0 else { return }
+        guard outgoing.withUnsafeReadableBytes({ self.writeAll($0) }) else { throw Self.closed }
+    }
+
+    private func receive(for tls: RecordLayer) throws(BenchError) {
+        let count = try self.read(into: tls.room)
+        try tls.decrypt(count)
+        try self.sendOutgoing(of: tls)
+    }
+
+    // MARK: The socket
+
+    private static var closed: BenchError { BenchError("the server has closed the connection") }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(BenchError) {
+        guard self.writeAll(bytes) else { throw Self.closed }
+    }
+
+    private func writeAll(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = Glibc.write(self.descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+
+    private func read(into room: UnsafeMutableRawBufferPointer) throws(BenchError) -> Int {
+        let count = Glibc.read(self.descriptor, room.baseAddress!, room.count)
+        guard count > 0 else { throw Self.closed }
+        return count
     }
 
     /// Finds a port that nobody listens on now.
@@ -66,34 +121,5 @@ final class BlockingSocket {
         }
         guard status == 0 else { throw BenchError("no port is free") }
         return Int(in_port_t(bigEndian: address.sin_port))
-    }
-}
-
-/// Bytes that arrived and were not yet taken.
-struct ReceiveBuffer: ~Copyable {
-    private let memory: UnsafeMutableRawBufferPointer
-    private var start = 0
-    private var end = 0
-
-    init(capacity: Int) { self.memory = .allocate(byteCount: capacity, alignment: 64) }
-
-    deinit { self.memory.deallocate() }
-
-    /// What has not been taken.
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: self.memory[self.start..<self.end]) }
-
-    mutating func take(_ count: Int) {
-        self.start += count
-        if self.start == self.end { (self.start, self.end) = (0, 0) }
-    }
-
-    /// Waits for more.
-    mutating func fill(from socket: BlockingSocket) throws(BenchError) {
-        if self.start > 0, self.memory.count - self.end < self.memory.count / 2 {
-            self.memory.copyMemory(from: self.bytes)
-            (self.start, self.end) = (0, self.end - self.start)
-        }
-        guard self.end < self.memory.count else { throw BenchError("a reply is larger than any should be") }
-        self.end += try socket.receive(into: UnsafeMutableRawBufferPointer(rebasing: self.memory[self.end...]))
     }
 }

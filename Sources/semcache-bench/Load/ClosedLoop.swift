@@ -37,74 +37,103 @@ struct Sample {
     var p99 = 0.0
     /// Processor time of the server per request, nanoseconds; 0 if not known.
     var serverTime = 0.0
+    /// Processor time of the generator's thread per request, nanoseconds; 0 if not known.
+    var clientTime = 0.0
 }
 
-/// Keeps a number of requests in flight on one connection: sends so many in one write, waits for all of the replies,
-/// and does it again. `redis-benchmark -c 1 -P depth` does the same.
+/// Keeps a number of requests in flight on each of some connections: sends so many in one write, waits for all of the
+/// replies, and does it again, one connection after the other. `redis-benchmark -c 1 -P depth` does the same with one.
 final class ClosedLoop<Format: ReplyFormat> {
     /// One in so many batches has its first reply looked at in full.
     private static var verifiedShare: Int { 64 }
 
-    private let socket: BlockingSocket
+    private let lanes: [Lane]
     private let requests: RequestRing
     private let format: Format
-    private var received = ReceiveBuffer(capacity: 1 << 20)
     private var position = 0
 
-    init(socket: BlockingSocket, requests: RequestRing, format: Format) {
-        self.socket = socket
+    init(sockets: [BlockingSocket], requests: RequestRing, format: Format) {
+        self.lanes = sockets.map { Lane($0) }
         self.requests = requests
         self.format = format
     }
 
     /// Sends every request once and checks every reply in full; brings the entries into the server's memory.
     func verifyAll() throws(BenchError) {
-        for _ in 0..<self.requests.count { try self.exchange(depth: 1, isVerified: true) }
+        for lane in self.lanes {
+            for _ in 0..<self.requests.count {
+                try self.send(1, on: lane)
+                try self.receive(on: lane, isVerified: true)
+            }
+        }
     }
 
     /// Runs for a time.
     ///
-    /// - Parameter depth: Requests in flight.
+    /// - Parameter depth: Requests in flight on each connection.
     func run(depth: Int, seconds: Double, server: ServerProcess?) throws(BenchError) -> Sample {
         var latencies = Latencies()
         let cpuBefore = server?.cpuNanoseconds ?? 0
+        let ownBefore = Machine.threadTime
         let start = Machine.now
         let end = start + UInt64(seconds * 1e9)
-        var batchStart = start
+        var now = start
         var batches = 0
-        while batchStart < end {
-            try self.exchange(depth: depth, isVerified: batches.isMultiple(of: Self.verifiedShare))
-            let now = Machine.now
-            latencies.record(now - batchStart)
-            batchStart = now
+        for lane in self.lanes { try self.send(depth, on: lane) }
+        var waiting = self.lanes.count
+        while waiting > 0 {
+            let lane = self.lanes[batches % self.lanes.count]
+            try self.receive(on: lane, isVerified: batches.isMultiple(of: Self.verifiedShare))
+            now = Machine.now
+            latencies.record(now - lane.sentAt)
             batches += 1
+            if now < end { try self.send(depth, on: lane) } else { waiting -= 1 }
         }
         let count = Double(batches * depth)
-        var sample = Sample(rate: count / (Double(batchStart - start) / 1e9), p50: latencies.p50, p99: latencies.p99)
+        var sample = Sample(rate: count / (Double(now - start) / 1e9), p50: latencies.p50, p99: latencies.p99)
+        sample.clientTime = Double(Machine.threadTime - ownBefore) / count
         if let server { sample.serverTime = Double(server.cpuNanoseconds - cpuBefore) / count }
         return sample
     }
 
     @inline(__always)
-    private func exchange(depth: Int, isVerified: Bool) throws(BenchError) {
-        try self.socket.send(self.requests.run(from: self.position, count: depth))
-        self.position = (self.position + depth) % self.requests.count
-        var missing = depth
-        while missing > 0 {
-            try self.received.fill(from: self.socket)
+    private func send(_ count: Int, on lane: Lane) throws(BenchError) {
+        lane.sentAt = Machine.now
+        lane.missing = count
+        try lane.socket.send(self.requests.run(from: self.position, count: count))
+        self.position = (self.position + count) % self.requests.count
+    }
+
+    @inline(__always)
+    private func receive(on lane: Lane, isVerified: Bool) throws(BenchError) {
+        var isVerified = isVerified
+        while lane.missing > 0 {
+            try lane.received.fill(from: lane.socket)
             var taken = 0
-            let bytes = self.received.bytes
-            while missing > 0,
+            let bytes = lane.received.bytes
+            while lane.missing > 0,
                 let length = try self.format.length(of: UnsafeRawBufferPointer(rebasing: bytes[taken...]))
             {
-                if isVerified, missing == depth {
+                if isVerified {
                     try self.format.verify(UnsafeRawBufferPointer(rebasing: bytes[taken..<taken + length]))
+                    isVerified = false
                 }
                 taken += length
-                missing -= 1
+                lane.missing -= 1
             }
-            self.received.take(taken)
+            lane.received.take(taken)
         }
-        guard self.received.bytes.isEmpty else { throw BenchError("the server sent more replies than requests") }
+        guard lane.received.bytes.isEmpty else { throw BenchError("the server sent more replies than requests") }
     }
+}
+
+/// A connection, and what is in flight on it.
+private final class Lane {
+    let socket: BlockingSocket
+    var received = ReceiveBuffer(capacity: 1 << 20)
+    var missing = 0
+    /// ``Machine/now`` when the batch that is in flight left.
+    var sentAt: UInt64 = 0
+
+    init(_ socket: BlockingSocket) { self.socket = socket }
 }

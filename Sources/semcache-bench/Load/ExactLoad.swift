@@ -11,7 +11,7 @@ struct ExactLoad {
 
     init(options: Load) {
         self.options = options
-        self.keys = ExactKeys(options: options)
+        self.keys = options.exactKeys
     }
 
     /// Who is measured, how.
@@ -31,10 +31,10 @@ struct ExactLoad {
         }
         let redis =
             self.options.withoutRedis
-            ? nil : try ServerProcess.redis(self.tool("redis-server"), cores: self.options.serverCores)
-        var contenders = [(Contender.semcached, try self.keys.measurement(session, of: target.process))]
+            ? nil : try ServerProcess.redis(self.tool("redis-server"), cores: self.options.setup.serverCores)
+        var contenders = [(Contender.semcached, try self.keys.measurement([session], of: target.process))]
         if let redis { contenders += try self.measurements(of: redis) }
-        try self.report(try self.options.measureInTurns(contenders))
+        try self.report(try self.options.turns.measure(contenders))
     }
 
     // MARK: Redis
@@ -60,11 +60,11 @@ struct ExactLoad {
         try self.fillRedis(socket)
         let gets = self.keys.order.map { Array("*2\r\n$3\r\nGET\r\n$16\r\n\(Self.redisKey($0))\r\n".utf8) }
         let loop = ClosedLoop(
-            socket: socket, requests: RequestRing(gets, longest: self.keys.longest),
+            sockets: [socket], requests: RequestRing(gets, longest: self.keys.longest),
             format: ValueReplies(response: self.keys.response))
         try loop.verifyAll()
         let benchmark = RedisBenchmark(
-            path: self.tool("redis-benchmark"), port: redis.port, core: self.options.clientCore,
+            path: self.tool("redis-benchmark"), port: redis.port, core: self.options.setup.clientCore,
             keys: self.options.keys, valueBytes: self.options.responseBytes)
         // It takes a number of requests, not a time; the warm-up's pace says how many.
         var pace: [Int: Double] = [:]
@@ -82,7 +82,7 @@ struct ExactLoad {
         ]
     }
 
-    private func runOpenLoop(_ session: WireSession, target: Load.Target, rate: Double) throws {
+    private func runOpenLoop(_ session: WireSession, target: Target, rate: Double) throws {
         let encoder = ClientMessageEncoder()
         let order = self.keys.order
         let frames = try (0..<Int(rate * self.options.seconds)).map { number in
@@ -90,7 +90,7 @@ struct ExactLoad {
         }
         let result = try OpenLoop(socket: session.socket, frames: frames, rate: rate).run(server: target.process)
         try result.report(
-            "open loop, exact Lookups of \(self.options.keys) keys, response \(self.options.responseBytes) bytes",
+            "open loop, exact Lookups\(self.options.transport) of \(self.options.keys) keys, response \(self.options.responseBytes) bytes",
             asJSON: self.options.common.json)
     }
 
@@ -99,8 +99,8 @@ struct ExactLoad {
     private func report(_ samples: Samples) throws {
         var table = Table(
             """
-            exact Lookups from memory and Redis GETs: server on core \(self.options.serverCores), 1 connection, \
-            generator on core \(self.options.clientCore), \(self.options.keys) keys, responses of \
+            exact Lookups from memory\(self.options.transport) and Redis GETs: server on core \(self.options.setup.serverCores), 1 connection, \
+            generator on core \(self.options.setup.clientCore), \(self.options.keys) keys, responses of \
             \(self.options.responseBytes) bytes; medians of \(self.options.rounds) interleaved rounds of \
             \(self.options.seconds) s, ratios within a round. Latency: first byte sent to last reply of the batch \
             (redis-benchmark: to the first).

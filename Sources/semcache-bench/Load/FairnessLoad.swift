@@ -58,7 +58,7 @@ struct FairnessLoad {
         let target = try self.options.target(settings: ["server.threads=1", "embedder.threads=1"], tenants: configured)
         var tenants = try configured.map { tenant in
             Tenant(
-                session: try WireSession(host: target.host, port: target.port, credential: tenant.credential),
+                session: try WireSession(target, credential: tenant.credential),
                 questions: questions)
         }
         // The limited A could not store as many; its Lookups search an empty cache.
@@ -137,10 +137,10 @@ struct FairnessLoad {
     private func report(_ outcomes: [Phase: Outcome]) throws {
         var table = Table(
             """
-            semantic Lookups of new questions by tenant B, \(self.rateOfB.grouped) per second, beside tenant A: \
+            semantic Lookups\(self.options.transport) of new questions by tenant B, \(self.rateOfB.grouped) per second, beside tenant A: \
             \((Self.excess * Self.allowedRate).grouped) per second of which \(Self.allowedRate.grouped) are allowed, \
             or \(self.options.window) in flight without a rate quota; \(self.options.entries) entries, server and its \
-            one embedding thread on core \(self.options.serverCores), generator on core \(self.options.clientCore); \
+            one embedding thread on core \(self.options.setup.serverCores), generator on core \(self.options.setup.clientCore); \
             \(self.options.rounds) interleaved rounds of \(self.seconds) s, all rounds together. B's latencies since \
             a request was due, µs.
             """,

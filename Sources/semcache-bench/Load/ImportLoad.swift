@@ -14,7 +14,7 @@ struct ImportLoad {
         guard let file = self.options.importFile else { return }
         let pairs = try Corpus.read(file)
         let target = try self.options.target(settings: [])
-        let session = try WireSession(host: target.host, port: target.port)
+        let session = try WireSession(target)
         let standIn = (0..<self.options.responseBytes).map { UInt8(ascii: "a") + UInt8($0 % 26) }
         var replaced = 0
         let cpuBefore = target.process?.cpuNanoseconds ?? 0
@@ -30,9 +30,9 @@ struct ImportLoad {
         }
         let seconds = Double(Machine.now - start) / 1e9
         let cpu = Double((target.process?.cpuNanoseconds ?? 0) - cpuBefore) / Double(pairs.count)
-        let place = target.process == nil ? "running server" : "server on cores \(self.options.serverCores)"
+        let place = target.process == nil ? "running server" : "server on cores \(self.options.setup.serverCores)"
         var table = Table(
-            "import of \(file): \(place), 1 connection, \(self.options.window) calls in flight, durable",
+            "import of \(file)\(self.options.transport): \(place), 1 connection, \(self.options.window) calls in flight, durable",
             columns: ["entries", "replaced", "seconds", "entries/s", "server CPU µs/entry"])
         table.add(
             String(pairs.count), String(replaced), seconds.text(2), (Double(pairs.count) / seconds).grouped,

@@ -24,15 +24,15 @@ struct LayerLoad {
     init(options: Load) { self.options = options }
 
     func run() throws {
-        let keys = ExactKeys(options: self.options)
+        let keys = self.options.exactKeys
         let settings = ["server.threads=1"]
         let without = try self.options.target(settings: settings)
         let tenant = BenchTenant(name: "bench", quota: Self.quota)
         let with = try self.options.target(settings: settings, tenants: [tenant])
         let session = try keys.fill(with, credential: tenant.credential)
-        let samples = try self.options.measureInTurns([
-            (Contender.without, try keys.measurement(try keys.fill(without), of: without.process)),
-            (Contender.with, try keys.measurement(session, of: with.process)),
+        let samples = try self.options.turns.measure([
+            (Contender.without, try keys.measurement([try keys.fill(without)], of: without.process)),
+            (Contender.with, try keys.measurement([session], of: with.process)),
         ])
         try self.report(samples, hits: try self.hits(session))
     }
@@ -55,8 +55,8 @@ struct LayerLoad {
     private func report(_ samples: [Int: [Contender: [Sample]]], hits: UInt64) throws {
         var table = Table(
             """
-            exact Lookups from memory with API key, roles and every quota, beside the same with none of them: servers \
-            on core \(self.options.serverCores), 1 connection each, generator on core \(self.options.clientCore), \
+            exact Lookups from memory\(self.options.transport) with API key, roles and every quota, beside the same with none of them: servers \
+            on core \(self.options.setup.serverCores), 1 connection each, generator on core \(self.options.setup.clientCore), \
             \(self.options.keys) keys, responses of \(self.options.responseBytes) bytes; medians of \
             \(self.options.rounds) interleaved rounds of \(self.options.seconds) s, and ratios of the medians. Both \
             keep counters; those of the tenant have \(Double(hits).grouped) hits and no refusal.

@@ -13,10 +13,15 @@ struct Load: ParsableCommand {
             --semantic measures Lookups of questions that are not stored, and the bare embedding of the same questions.
             --fairness measures one tenant's Lookups of questions that are not stored, alone and while another floods.
             --import stores what a file holds, many calls in flight.
+            All of them go over TLS with --ca-file; Redis does not.
             With --rate, requests leave at their time whether or not replies came, and latencies count from that time.
             """)
 
     @OptionGroup var common: CommonOptions
+
+    @OptionGroup var setup: SetupOptions
+
+    @OptionGroup var tls: ClientTLSOptions
 
     @Flag(help: "Measures exact Lookups beside Redis.")
     var exact = false
@@ -39,24 +44,11 @@ struct Load: ParsableCommand {
     @Option(help: "host:port of a running semcached (IPv4); without it one is started with a store of its own.")
     var connect: String?
 
-    @Option(help: "The semcached to start; the one beside this executable if not given.")
-    var semcached: String?
-
     @Option(help: "The redis-server and redis-benchmark to run are in this folder.")
     var redisFolder: String?
 
-    @Option(
-        name: .customLong("set"), help: ArgumentHelp("A setting of the semcached to start.", valueName: "key=value"))
-    var settings: [String] = []
-
     @Flag(help: "Leaves Redis out of --exact, as when the server is profiled.")
     var withoutRedis = false
-
-    @Option(help: "The cores of the servers, as taskset takes them.")
-    var serverCores = "0"
-
-    @Option(help: "The core of this process.")
-    var clientCore = 1
 
     @Option(help: "Requests in flight, for --exact and --layer.")
     var depths = NumberList([1, 16, 128])
@@ -112,7 +104,7 @@ struct Load: ParsableCommand {
 
     func run() throws {
         try Machine.printFacts(asJSON: self.common.json)
-        try Machine.pinThread(to: self.clientCore)
+        try Machine.pinThread(to: self.setup.clientCore)
         if self.exact { return try ExactLoad(options: self).run() }
         if self.layer { return try LayerLoad(options: self).run() }
         if self.semantic { return try SemanticLoad(options: self).run() }
@@ -120,32 +112,22 @@ struct Load: ParsableCommand {
         try ImportLoad(options: self).run()
     }
 
-    /// A server to measure: a running one, or one that is started.
-    struct Target {
-        let host: String
-        let port: Int
-        /// `nil` for one that was running.
-        let process: ServerProcess?
-    }
+    var turns: Turns { Turns(depths: self.depths.values, rounds: self.rounds, seconds: self.seconds) }
 
     /// Starts a semcached, or says where the given one is.
     ///
     /// - Parameter tenants: Of the one that is started; without any it lets everybody in.
     func target(settings: [String], tenants: [BenchTenant] = []) throws -> Target {
+        let tls = try self.tls.context()
         if let connect = self.connect {
             let parts = connect.split(separator: ":")
             guard parts.count == 2, let port = Int(parts[1]) else { throw BenchError("--connect takes host:port") }
-            return Target(host: String(parts[0]), port: port, process: nil)
+            return Target(host: String(parts[0]), port: port, tls: tls)
         }
-        let process = try ServerProcess.semcached(
-            self.semcached ?? Self.besideThis("semcached"), cores: self.serverCores, model: self.common.model,
-            settings: settings + self.settings,
-            configuration: tenants.isEmpty ? nil : BenchTenant.configuration(tenants))
-        return Target(host: "127.0.0.1", port: process.port, process: process)
+        let process = try self.setup.start(model: self.common.model, settings: settings, tenants: tenants)
+        return Target(process, tls: tls)
     }
 
-    private static func besideThis(_ name: String) -> String {
-        let this = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        return URL(fileURLWithPath: this).deletingLastPathComponent().appending(path: name).path
-    }
+    /// For titles.
+    var transport: String { self.tls.caFile == nil ? "" : " over TLS" }
 }

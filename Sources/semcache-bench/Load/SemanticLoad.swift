@@ -31,7 +31,7 @@ struct SemanticLoad {
         let questions = Array(asked)
         guard !questions.isEmpty else { throw BenchError("no question has \(self.options.tokens) tokens") }
         let target = try self.options.target(settings: ["server.threads=1", "embedder.threads=1"])
-        let session = try WireSession(host: target.host, port: target.port)
+        let session = try WireSession(target)
         try self.store(stored, session)
         if let rate = self.options.rate {
             return try self.runOpenLoop(questions, session, target: target, rate: rate)
@@ -86,7 +86,7 @@ struct SemanticLoad {
             }
             let vectors = try embed(into: &times.embeddings, pause: 0)
             _ = try embed(into: &times.pausedEmbeddings, pause: Self.pause)
-            try Machine.pinThread(to: self.options.clientCore)
+            try Machine.pinThread(to: self.options.setup.clientCore)
             try self.lookUp(block, session, into: &times.withVector) { number in
                 LookupRequest(
                     cache: Self.cache, prompt: .text(block[number]), mode: .semantic, embedding: vectors[number])
@@ -124,12 +124,12 @@ struct SemanticLoad {
     }
 
     private func pinBesideServer() throws {
-        guard self.options.connect == nil, let core = Int(self.options.serverCores) else { return }
+        guard self.options.connect == nil, let core = Int(self.options.setup.serverCores) else { return }
         try Machine.pinThread(to: core)
     }
 
     private func runOpenLoop(
-        _ questions: [CanonicalPrompt], _ session: WireSession, target: Load.Target, rate: Double
+        _ questions: [CanonicalPrompt], _ session: WireSession, target: Target, rate: Double
     ) throws {
         let encoder = ClientMessageEncoder()
         let frames = questions.prefix(max(1, Int(rate * self.options.seconds))).enumerated().map { number, question in
@@ -139,7 +139,7 @@ struct SemanticLoad {
         }
         let result = try OpenLoop(socket: session.socket, frames: frames, rate: rate).run(server: target.process)
         try result.report(
-            "open loop, new questions of \(self.options.tokens) tokens, \(self.options.entries) entries",
+            "open loop\(self.options.transport), new questions of \(self.options.tokens) tokens, \(self.options.entries) entries",
             asJSON: self.options.common.json)
     }
 
@@ -147,10 +147,10 @@ struct SemanticLoad {
         let (lookups, embeddings) = (times.lookups, times.embeddings)
         var table = Table(
             """
-            semantic Lookups at depth 1, end to end, and the bare embedding (text to vector, in process) of the same \
+            semantic Lookups at depth 1\(self.options.transport), end to end, and the bare embedding (text to vector, in process) of the same \
             questions: \(lookups.count) new questions of \(self.options.tokens) tokens, \
-            \(self.options.entries) entries, \(times.hits) hits; server on core \(self.options.serverCores), \
-            client on core \(self.options.clientCore), embedding on the server's core, taking turns every \
+            \(self.options.entries) entries, \(times.hits) hits; server on core \(self.options.setup.serverCores), \
+            client on core \(self.options.setup.clientCore), embedding on the server's core, taking turns every \
             \(Self.block) questions
             """,
             columns: ["what", "p50 µs", "p90 µs", "p99 µs", "max µs"])

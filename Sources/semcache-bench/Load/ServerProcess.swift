@@ -7,6 +7,8 @@ final class ServerProcess {
     let port: Int
     private let process: Process
     private let folder: URL
+    /// Kept open.
+    private let input: Pipe?
 
     /// Starts `semcached` with a store of its own.
     ///
@@ -29,8 +31,9 @@ final class ServerProcess {
         for setting in settings { arguments += ["--set", setting] }
         let process = try Self.start(path, arguments, cores: cores, folder: folder)
         let port = try Self.wait(for: process, folder: folder) { log in
-            // `… server.address=[IPv4]127.0.0.1/127.0.0.1:41234 … listening`
-            guard let line = log.split(separator: "\n").first(where: { $0.contains("listening") }),
+            // `… server.address=[IPv4]127.0.0.1/127.0.0.1:41234 server.protocol=native … listening`
+            let lines = log.split(separator: "\n")
+            guard let line = lines.first(where: { $0.contains("listening") && $0.contains("=native") }),
                 let address = line.split(separator: " ").first(where: { $0.hasPrefix("server.address=") })
             else { return nil }
             return address.split(separator: ":").last.flatMap { Int($0) }
@@ -50,7 +53,25 @@ final class ServerProcess {
         return ServerProcess(port: port, process: process, folder: folder)
     }
 
-    private init(port: Int, process: Process, folder: URL) {
+    /// Starts `openssl s_server`, which serves one connection at a time, in one thread.
+    ///
+    /// - Parameter arguments: Besides those that say where to listen and to be quiet.
+    static func openssl(_ path: String, _ arguments: [String], cores: String) throws -> ServerProcess {
+        let folder = try Self.makeFolder()
+        let port = try BlockingSocket.freePort()
+        // It looks at its input while it serves, and must find neither anything there nor the end.
+        let input = Pipe()
+        let process = try Self.start(
+            path, ["s_server", "-quiet", "-accept", "127.0.0.1:\(port)"] + arguments, cores: cores, folder: folder,
+            input: input)
+        _ = try Self.wait(for: process, folder: folder) { _ in
+            (try? BlockingSocket(host: "127.0.0.1", port: port)).map { _ in port }
+        }
+        return ServerProcess(port: port, process: process, folder: folder, input: input)
+    }
+
+    private init(port: Int, process: Process, folder: URL, input: Pipe? = nil) {
+        self.input = input
         self.port = port
         self.process = process
         self.folder = folder
@@ -72,6 +93,15 @@ final class ServerProcess {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    /// Memory of it that is in use, bytes; 0 if not known.
+    var residentBytes: Int {
+        let status = try? String(contentsOfFile: "/proc/\(self.process.processIdentifier)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        // `VmRSS:     12345 kB`
+        let words = line?.split(whereSeparator: \.isWhitespace) ?? []
+        return words.count == 3 ? (Int(words[1]) ?? 0) << 10 : 0
+    }
+
     private static func makeFolder() throws -> URL {
         let folder = FileManager.default.temporaryDirectory.appending(path: "semcache-bench-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -80,7 +110,9 @@ final class ServerProcess {
 
     private static func logFile(_ folder: URL) -> URL { folder.appending(path: "log") }
 
-    private static func start(_ path: String, _ arguments: [String], cores: String, folder: URL) throws -> Process {
+    private static func start(
+        _ path: String, _ arguments: [String], cores: String, folder: URL, input: Pipe? = nil
+    ) throws -> Process {
         let log = Self.logFile(folder)
         try Data().write(to: log)
         let handle = try FileHandle(forWritingTo: log)
@@ -88,7 +120,7 @@ final class ServerProcess {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         // So that no server is left behind when this process is killed.
         process.arguments = ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cores, path] + arguments
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input ?? FileHandle.nullDevice as Any
         process.standardOutput = handle
         process.standardError = handle
         try process.run()

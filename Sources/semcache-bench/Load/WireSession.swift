@@ -9,12 +9,15 @@ final class WireSession {
     let socket: BlockingSocket
     private let encoder = ClientMessageEncoder()
     private let decoder = ServerMessageDecoder()
-    private var received = ReceiveBuffer(capacity: 8 << 20)
+    private var received: ReceiveBuffer
     private var outgoing = ByteBuffer()
 
     /// Connects and says hello.
-    init(host: String = "127.0.0.1", port: Int, credential: Credential = .none) throws {
-        self.socket = try BlockingSocket(host: host, port: port)
+    ///
+    /// - Parameter bufferBytes: More than the largest message that is hoped for.
+    init(_ target: Target, credential: Credential = .none, bufferBytes: Int = 8 << 20) throws {
+        self.received = ReceiveBuffer(capacity: bufferBytes)
+        self.socket = try BlockingSocket(host: target.host, port: target.port, tls: target.tls)
         let versions = ServiceVersion.protocolVersions
         self.append(
             .hello(

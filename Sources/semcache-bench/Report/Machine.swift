@@ -32,15 +32,32 @@ enum Machine {
         guard setAffinity(0, mask.count, mask) == 0 else { throw Self.noCore(core) }
     }
 
+    /// Lets this process open as many files as the system allows it.
+    ///
+    /// - Returns: How many that are.
+    static func raiseOpenFiles() -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+        limit.rlim_cur = limit.rlim_max
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_cur)
+    }
+
     private static func noCore(_ core: Int) -> BenchError {
         BenchError("core \(core) cannot be used; this machine has \(Self.cores)")
     }
 
     /// Nanoseconds of a clock that only goes forward.
     @inline(__always)
-    static var now: UInt64 {
+    static var now: UInt64 { Self.nanoseconds(CLOCK_MONOTONIC) }
+
+    /// Processor time of the calling thread, nanoseconds.
+    static var threadTime: UInt64 { Self.nanoseconds(CLOCK_THREAD_CPUTIME_ID) }
+
+    @inline(__always)
+    private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        clock_gettime(clock, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 

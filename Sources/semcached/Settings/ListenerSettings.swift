@@ -10,6 +10,13 @@ struct ListenerSettings: Equatable {
     struct Endpoint: Equatable {
         var host: String
         var port: Int
+
+        /// Whether the system cannot give both: not for port 0, for which it chooses one.
+        func collides(with other: Endpoint) -> Bool {
+            let all = ["0.0.0.0", "::"]
+            return self.port != 0 && self.port == other.port
+                && (self.host == other.host || all.contains(self.host) || all.contains(other.host))
+        }
     }
 
     var native: Endpoint
@@ -36,7 +43,7 @@ struct ListenerSettings: Equatable {
     /// - Throws: ``SettingsError``.
     init(_ source: some SettingsReader) throws {
         let cores = ProcessInfo.processInfo.activeProcessorCount
-        let host = try source.string("server.host") ?? "127.0.0.1"
+        let host = try Self.host("server.host", source) ?? "127.0.0.1"
         self.native = Endpoint(host: host, port: try source.integer("server.port", in: 0...65_535) ?? 7070)
         self.grpc = try Self.endpoint("grpc", source, host: host, port: 7071)
         self.admin = try Self.endpoint("admin", source, host: "127.0.0.1", port: 7072)
@@ -45,17 +52,26 @@ struct ListenerSettings: Equatable {
         self.gracePeriod = try source.duration("server.grace_period", atLeast: .zero) ?? .seconds(10)
         self.drainDelay = try source.duration("server.drain_delay", atLeast: .zero) ?? .zero
         self.limits = try Self.limits(source)
-        let ports = [self.native.port, self.grpc?.port, self.admin?.port].compactMap { $0 }.filter { $0 != 0 }
-        guard Set(ports).count == ports.count else {
-            throw SettingsError("server.port, grpc.port and admin.port must differ")
+        let endpoints = [self.native, self.grpc, self.admin].compactMap { $0 }
+        for (index, endpoint) in endpoints.enumerated()
+        where endpoints[..<index].contains(where: { $0.collides(with: endpoint) }) {
+            throw SettingsError("server.port, grpc.port and admin.port must differ, unless they are of different hosts")
         }
+    }
+
+    /// - Returns: The host without the brackets that an IPv6 address has in a URL.
+    private static func host(_ key: String, _ source: some SettingsReader) throws -> String? {
+        guard let host = try source.string(key), host.first == "[", host.last == "]" else {
+            return try source.string(key)
+        }
+        return String(host.dropFirst().dropLast())
     }
 
     private static func endpoint(
         _ section: String, _ source: some SettingsReader, host: String, port: Int
     ) throws -> Endpoint? {
         let endpoint = Endpoint(
-            host: try source.string("\(section).host") ?? host,
+            host: try Self.host("\(section).host", source) ?? host,
             port: try source.integer("\(section).port", in: 0...65_535) ?? port)
         return try source.boolean("\(section).enabled") ?? true ? endpoint : nil
     }
@@ -79,6 +95,9 @@ struct ListenerSettings: Equatable {
         limits.frameDeadline = try source.duration("server.frame_deadline", atLeast: second) ?? limits.frameDeadline
         limits.writeDeadline = try source.duration("server.write_deadline", atLeast: second) ?? limits.writeDeadline
         if let idle = try source.duration("server.idle_deadline", atLeast: .zero) {
+            guard idle == .zero || idle >= second else {
+                throw SettingsError("server.idle_deadline must be at least 1s, or 0s for none")
+            }
             limits.idleDeadline = idle > .zero ? idle : nil
         }
         return limits

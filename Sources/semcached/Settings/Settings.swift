@@ -54,7 +54,7 @@ struct Settings {
         self.telemetry = try TelemetrySettings(source)
         self.tenants = try TenantSettings(source)
         self.given = try Self.keys.sorted().compactMap { key in
-            try source.string(key).map { (key, Self.secretKeys.contains(key) ? "(hidden)" : $0) }
+            try source.string(key).map { (key, Self.secretKeys.contains(key) ? "(hidden)" : Self.shown($0)) }
         }
         try self.check()
     }
@@ -66,6 +66,17 @@ struct Settings {
                 throw SettingsError("certificates are configured, and tls.client_ca, which would prove them, is not")
             }
         }
+    }
+
+    /// A value as it may be shown: of a URL, no user, password, query or fragment.
+    private static func shown(_ value: String) -> String {
+        guard let scheme = value.range(of: "://") else { return value }
+        let authority = value[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        let rest = value[authority.endIndex...]
+        let path = rest.prefix { !"?#".contains($0) }
+        let host = authority.lastIndex(of: "@").map { "(hidden)@" + authority[authority.index(after: $0)...] }
+        return value[..<scheme.upperBound] + (host ?? String(authority)) + path
+            + (path.endIndex == rest.endIndex ? "" : "?(hidden)")
     }
 
     private static var home: String { NSHomeDirectory() }

@@ -16,7 +16,8 @@ enum StoreSettings: Equatable {
 
     /// Keys that say nothing without a URL.
     private static let redisKeys: Set<String> = [
-        "store.timeout", "store.connections", "store.shards", "store.quantization", "store.index", "store.tls_ca",
+        "store.start_patience", "store.timeout", "store.connections", "store.shards", "store.quantization",
+        "store.index", "store.tls_ca",
         "store.tls_certificate", "store.tls_key", "store.tls_server_name",
     ]
 
@@ -56,6 +57,8 @@ struct RedisStoreSettings: Equatable {
     let kind: RedisIndexKind?
     /// With user and password.
     let url: Secret
+    /// How long the service waits at its start for a server that is not there yet; zero: not at all.
+    let startPatience: Duration
     /// Of a command, all attempts together.
     let timeout: Duration
     /// To each server.
@@ -72,6 +75,7 @@ struct RedisStoreSettings: Equatable {
     fileprivate init(_ source: some SettingsReader, _ url: Secret, _ kind: RedisIndexKind?) throws {
         self.kind = kind
         self.url = url
+        self.startPatience = try source.duration("store.start_patience", atLeast: .zero) ?? .seconds(60)
         self.timeout =
             try source.duration("store.timeout", atLeast: .milliseconds(10), atMost: .seconds(60)) ?? .seconds(1)
         self.connections = try source.integer("store.connections", in: 1...64) ?? 8
@@ -86,7 +90,7 @@ struct RedisStoreSettings: Equatable {
         guard self.index == .hnsw || kind == .search else {
             throw SettingsError("store.index needs store.kind: redis-search")
         }
-        _ = try self.server()
+        _ = try self.server { _ in }
     }
 
     private static func tls(_ source: some SettingsReader) throws -> TLSClientConfiguration {
@@ -103,10 +107,16 @@ struct RedisStoreSettings: Equatable {
 
     /// What the client takes.
     ///
-    /// - Throws: ``SettingsError`` for a URL of none of its forms.
-    func server() throws -> RedisConfiguration {
+    /// - Parameter report: Gets what is wrong with files of certificates that have changed meanwhile.
+    /// - Throws: ``SettingsError`` for a URL of none of its forms, and for a file that will not do.
+    func server(report: @escaping @Sendable (TLSError) -> Void) throws -> RedisConfiguration {
+        do throws(TLSError) {
+            if self.url.value.hasPrefix("rediss"), self.tls != TLSClientConfiguration() { _ = try TLSContext(self.tls) }
+        } catch {
+            throw SettingsError(error, section: "store.tls", authorities: "ca")
+        }
         do throws(RedisError) {
-            var configuration = try RedisConfiguration(url: self.url.value, tls: self.tls)
+            var configuration = try RedisConfiguration(url: self.url.value, tls: self.tls, report: report)
             configuration.commandTimeout = self.timeout
             configuration.connectionsPerNode = self.connections
             return configuration

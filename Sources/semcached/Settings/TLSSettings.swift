@@ -38,4 +38,34 @@ enum TLSSettings {
         }
         return configuration
     }
+
+    /// Reads the files.
+    ///
+    /// - Throws: ``SettingsError`` naming the setting whose file will not do, or whose certificate none would take.
+    static func context(_ configuration: TLSServerConfiguration) throws -> TLSContext {
+        do throws(TLSError) {
+            let context = try TLSContext(configuration)
+            try context.checkCertificate()
+            return context
+        } catch {
+            throw SettingsError(error, section: "tls", authorities: "client_ca")
+        }
+    }
+}
+
+extension SettingsError {
+    /// - Parameters:
+    ///   - section: With what comes before the name of a file's setting.
+    ///   - authorities: Name of the setting of whom to trust.
+    init(_ error: TLSError, section: String, authorities: String) {
+        let name =
+            switch error.part {
+            case .certificate: "certificate"
+            case .privateKey: "key"
+            case .authorities: authorities
+            case nil: "certificate"
+            }
+        let separator = section.contains(".") ? "_" : "."
+        self.init("\(section)\(separator)\(name): \(error.message)")
+    }
 }

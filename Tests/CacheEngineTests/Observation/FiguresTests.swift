@@ -9,10 +9,12 @@ import Testing
 @Suite struct FiguresTests {
     private let globex = TenantScope(authenticated: TenantID("globex"))
 
-    private static func directory(quota: TenantQuota = TenantQuota()) -> TenantDirectory {
+    private static func directory(
+        _ names: [String] = ["acme"], quota: TenantQuota = TenantQuota()
+    ) -> TenantDirectory {
         let policy = TenantPolicy(quota: quota, template: CachePolicy(timeToLiveJitter: 0))
         var directory = TenantDirectory(undeclared: policy)
-        directory.declare(TenantID("acme"), policy)
+        for name in names { directory.declare(TenantID(name), policy) }
         return directory
     }
 
@@ -33,7 +35,7 @@ import Testing
             _ = try await fixture.lookup("q", scope: TenantScope(authenticated: TenantID(name)))
         }
         #expect(fixture.engine.declaredTenants == [TenantID("acme")])
-        let figures = await fixture.engine.figures(of: [fixture.scope])
+        let figures = await fixture.figures()
         let name = "semcache_lookups_total"
         func lookups(_ tenant: String, _ outcome: String, _ tier: String) -> Double? {
             Self.value(name, ["tenant": tenant, "outcome": outcome, "tier": tier], in: figures)
@@ -49,7 +51,7 @@ import Testing
 
     @Test func `a declared tenant that did nothing yet has figures`() async throws {
         let fixture = EngineFixture(directory: Self.directory(quota: TenantQuota(entries: 7)))
-        let figures = await fixture.engine.figures(of: [fixture.scope])
+        let figures = await fixture.figures()
         #expect(Self.value("semcache_stores_total", ["tenant": "acme"], in: figures) == 0)
         #expect(Self.value("semcache_entries", ["tenant": "acme"], in: figures) == 0)
         #expect(Self.value("semcache_quota_entries", ["tenant": "acme"], in: figures) == 7)
@@ -61,7 +63,7 @@ import Testing
         try await fixture.store("one", "1", cache: "a")
         try await fixture.store("two", "22", cache: "b")
         try await fixture.store("three", "333", cache: "b")
-        let figures = await fixture.engine.figures(of: [fixture.scope])
+        let figures = await fixture.figures()
         let tenant = try #require(figures.tenants.first)
         #expect(tenant.caches.map(\.cache) == ["a", "b"])
         #expect(tenant.caches.map(\.entries) == [1, 2])
@@ -74,15 +76,78 @@ import Testing
     @Test func `a store that does not answer is asked once, and counters are told without it`() async throws {
         let fixture = EngineFixture(directory: Self.directory())
         try await fixture.store("q", "a")
-        fixture.store.hook { operation, _ in
-            operation == .sizes ? VectorStoreError(.unavailable, "broken on purpose") : nil
-        }
-        let figures = await fixture.engine.figures(of: [fixture.scope, self.globex])
-        #expect(fixture.store.count(.sizes) == 1)
+        fixture.store.hook { _, _ in VectorStoreError(.unavailable, "broken on purpose") }
+        let figures = await fixture.figures(of: [fixture.scope, self.globex])
+        #expect(fixture.store.count(.version) == 1)
+        #expect(fixture.store.count(.sizes) == 0)
         #expect(figures.tenants.map(\.name) == ["acme", "globex"])
         #expect(Self.value("semcache_stores_total", ["tenant": "acme"], in: figures) == 1)
         #expect(Self.value("semcache_entries", ["tenant": "acme"], in: figures) == nil)
         #expect(Self.value("semcache_store_up", in: figures) == 0)
+    }
+
+    @Test func `whether the store answers is told without any tenant`() async {
+        let fixture = EngineFixture(directory: Self.directory())
+        #expect(Self.value("semcache_store_up", in: await fixture.figures(of: [])) == 1)
+        fixture.store.hook { _, _ in VectorStoreError(.unavailable, "broken on purpose") }
+        #expect(Self.value("semcache_store_up", in: await fixture.figures(of: [])) == 0)
+    }
+
+    @Test func `a tenant whose sizes cannot be read takes none away from the others`() async {
+        let fixture = EngineFixture(directory: Self.directory())
+        let store = fixture.store
+        store.hook { operation, _ in
+            operation == .sizes && store.count(.sizes) == 1 ? VectorStoreError(.corrupt, "broken on purpose") : nil
+        }
+        let figures = await fixture.figures(of: [fixture.scope, self.globex])
+        #expect(figures.tenants.map(\.hasSizes) == [false, true])
+        #expect(figures.isStoreAnswering == true)
+    }
+
+    @Test func `where time is short, readings take turns with the tenants`() async {
+        let fixture = EngineFixture(directory: Self.directory())
+        var sized: [[Bool]] = []
+        for _ in 0..<3 {
+            let figures = await fixture.figures(of: [fixture.scope, self.globex], within: .zero)
+            sized.append(figures.tenants.map(\.hasSizes))
+        }
+        #expect(sized == [[true, false], [false, true], [true, false]])
+    }
+
+    @Test func `a tenant that is called other shares the series of all others`() async throws {
+        let fixture = EngineFixture(directory: Self.directory(["acme", "other"]))
+        let other = TenantScope(authenticated: TenantID("other"))
+        _ = try await fixture.lookup("q", scope: other)
+        _ = try await fixture.lookup("q", scope: self.globex)
+        let figures = await fixture.figures(of: [fixture.scope, other])
+        let labels = ["tenant": "other", "outcome": "miss", "tier": "none"]
+        #expect(Self.value("semcache_lookups_total", labels, in: figures) == 2)
+        for family in figures.families { #expect(Set(family.samples.map(\.labels)).count == family.samples.count) }
+    }
+
+    @Test func `a tenant that is declared later takes nothing from the others, and brings nothing when it goes`()
+        async throws
+    {
+        let fixture = EngineFixture(directory: Self.directory([]))
+        func misses(_ tenant: String, of scopes: [TenantScope]) async -> Double? {
+            let labels = ["tenant": tenant, "reason": "not_stored"]
+            let empty = ["tenant": tenant, "reason": "no_entry"]
+            let figures = await fixture.figures(of: scopes)
+            return Self.value("semcache_misses_total", labels, in: figures).flatMap { stored in
+                Self.value("semcache_misses_total", empty, in: figures).map { $0 + stored }
+            }
+        }
+        for prompt in ["one", "two"] { _ = try await fixture.lookup(prompt) }
+        #expect(await misses("other", of: []) == 2)
+        fixture.engine.replace(Self.directory(["acme"]))
+        #expect(await misses("other", of: [fixture.scope]) == 2, "a counter that goes down is taken for a restart")
+        _ = try await fixture.lookup("three")
+        #expect(await misses("acme", of: [fixture.scope]) == 3)
+        #expect(await misses("other", of: [fixture.scope]) == 2)
+        fixture.engine.replace(Self.directory([]))
+        #expect(await misses("other", of: []) == 2)
+        _ = try await fixture.lookup("four")
+        #expect(await misses("other", of: []) == 3)
     }
 
     @Test func `evictions and refusals are those of the tenant`() async throws {
@@ -92,7 +157,7 @@ import Testing
         let tenant = try fixture.engine.tenant(fixture.scope)
         #expect(throws: CacheError.self) { try tenant.admit(bytes: 11, at: fixture.engine.now) }
         tenant.account.countRefusalByRole()
-        let figures = await fixture.engine.figures(of: [fixture.scope])
+        let figures = await fixture.figures()
         #expect(Self.value("semcache_evicted_entries_total", ["tenant": "acme"], in: figures) == 2)
         func refusals(_ reason: String) -> Double? {
             Self.value("semcache_refusals_total", ["tenant": "acme", "reason": reason], in: figures)
@@ -111,7 +176,7 @@ import Testing
             scope: fixture.scope, by: .now + .seconds(30))
         for _ in 0..<3 { #expect(try await fixture.lookup("q").hit != nil) }
         _ = try await fixture.lookup("something else")
-        let figures = await fixture.engine.figures(of: [fixture.scope])
+        let figures = await fixture.figures()
         #expect(Self.value("semcache_tokens_saved_total", ["tenant": "acme"], in: figures) == 126)
         #expect(Self.value("semcache_cost_saved_total", ["tenant": "acme"], in: figures) == 0.75)
     }
@@ -140,7 +205,7 @@ import Testing
     @Test func `every family has a name of its own, a help and legal labels`() async throws {
         let fixture = EngineFixture(directory: Self.directory())
         try await fixture.store("q", "a")
-        let families = await fixture.engine.figures(of: [fixture.scope]).families
+        let families = await fixture.figures().families
         #expect(Set(families.map(\.name)).count == families.count)
         for family in families {
             #expect(family.name.hasPrefix("semcache_"))

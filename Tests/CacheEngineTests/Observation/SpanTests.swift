@@ -64,7 +64,7 @@ import Tracing
     @Test func `outside of a request there are no spans`() async throws {
         let fixture = EngineFixture(tracer: self.tracer)
         _ = try await fixture.lookup("q")
-        _ = await fixture.engine.figures(of: [fixture.scope])
+        _ = await fixture.figures()
         #expect(self.tracer.finishedSpans.isEmpty)
     }
 

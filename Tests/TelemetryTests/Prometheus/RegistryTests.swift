@@ -10,11 +10,10 @@ import Testing
     private let log = RecordedLog()
 
     private func registry(
-        _ declarations: [MetricDeclaration] = [], perFamily: Int = 1000, series: Int = 10_000
+        _ declarations: [MetricDeclaration] = [], series: Int = 10_000
     ) -> PrometheusRegistry {
         PrometheusRegistry(
-            declarations: declarations, prefix: "test", maximumSeriesPerFamily: perFamily, maximumSeries: series,
-            logger: self.log.logger)
+            declarations: declarations, prefix: "test", maximumSeries: series, logger: self.log.logger)
     }
 
     @Test func `the exposition is the text that Prometheus specifies`() async {
@@ -57,6 +56,9 @@ import Testing
                 # HELP test_metrics_series Series of this exposition, without its own.
                 # TYPE test_metrics_series gauge
                 test_metrics_series 5
+                # HELP test_metrics_series_left_out Series that were made up for this exposition and are above the cap.
+                # TYPE test_metrics_series_left_out gauge
+                test_metrics_series_left_out 0
 
                 """)
     }
@@ -157,8 +159,8 @@ import Testing
         #expect(read.value("h_sum") == 320_000)
     }
 
-    @Test func `series above a metric's cap are counted as overflow, which is reported once`() async throws {
-        let registry = self.registry(perFamily: 2)
+    @Test func `series above the cap are counted as overflow, which is reported once`() async throws {
+        let registry = self.registry(series: 2)
         for tenant in 0..<10 {
             Counter(label: "c_total", dimensions: [("tenant", "\(tenant)")], factory: registry).increment()
         }
@@ -168,7 +170,7 @@ import Testing
         #expect(self.log.messages.count == 1)
     }
 
-    @Test func `series above the cap of all metrics are counted as their metric's overflow`() async throws {
+    @Test func `the cap is that of all metrics together`() async throws {
         let registry = self.registry(series: 1)
         Counter(label: "a_total", dimensions: [("x", "1")], factory: registry).increment()
         Counter(label: "a_total", dimensions: [("x", "2")], factory: registry).increment()
@@ -179,7 +181,7 @@ import Testing
     }
 
     @Test func `a series goes with its last handle and leaves its place`() async throws {
-        let registry = self.registry(perFamily: 1)
+        let registry = self.registry(series: 1)
         let labels = [("x", "1")]
         let first = Counter(label: "c_total", dimensions: labels, factory: registry)
         let second = Counter(label: "c_total", dimensions: labels, factory: registry)
@@ -226,7 +228,7 @@ import Testing
     }
 
     @Test func `metrics that are made up for a scrape are capped and checked as well`() async throws {
-        let registry = self.registry(perFamily: 2)
+        let registry = self.registry(series: 5)
         Counter(label: "recorded_total", factory: registry).increment()
         registry.addCollector {
             [
@@ -249,6 +251,32 @@ import Testing
         #expect(read.samples.filter { $0.name == "odd" } == [.init(name: "odd", labels: ["x": "1"], value: 2)])
     }
 
+    @Test func `metrics with many series leave room for the others, and are no refusals`() async throws {
+        let registry = self.registry(series: 10)
+        @Sendable func many(_ name: String, _ kind: MetricFamily.Kind) -> MetricFamily {
+            MetricFamily(name, help: "", kind: kind, samples: (0..<20).map { .init([("t", "\($0)")], 1) })
+        }
+        registry.addCollector {
+            [many("a_total", .counter), many("b", .gauge), MetricFamily("ready", help: "", kind: .gauge, value: 1)]
+        }
+        _ = await registry.exposition()
+        let read = try NaiveParser(await registry.exposition())
+        #expect(read.value("ready") == 1)
+        #expect(read.value("a_total", ["overflow": "true"]) == 11)
+        #expect(!read.samples.contains { $0.name == "b" }, "a sum of gauges says nothing")
+        #expect(read.value("test_metrics_series_left_out") == 31)
+        #expect(read.value("test_metrics_refused_total") == 0)
+        #expect(self.log.messages.count == 2, "one for each, however often")
+    }
+
+    @Test func `more than a thousand series of one metric are told if the cap allows it`() async throws {
+        let registry = self.registry(series: 3000)
+        registry.addCollector {
+            [MetricFamily("a_total", help: "", kind: .counter, samples: (0..<2500).map { .init([("t", "\($0)")], 1) })]
+        }
+        #expect(try NaiveParser(await registry.exposition()).samples.filter { $0.name == "a_total" }.count == 2500)
+    }
+
     @Test func `a collector may set what is recorded`() async throws {
         let registry = self.registry()
         let gauge = Meter(label: "level", factory: registry)
@@ -262,11 +290,11 @@ import Testing
 
     @Test func `a label value that is too long is cut between two characters`() async throws {
         let registry = self.registry()
-        let text = "a" + String(repeating: "é", count: 300)
+        let text = "a" + String(repeating: "é", count: 600)
         Counter(label: "c_total", dimensions: [("x", text)], factory: registry).increment()
         let read = try NaiveParser(await registry.exposition())
         let value = try #require(read.samples.first { $0.name == "c_total" }?.labels["x"])
-        #expect(value.utf8.count == TelemetryLimits.labelValueBytes - 1)
+        #expect(value.utf8.count == TelemetryLimits.labelValueBytes - 1, "one byte and then pairs")
         #expect(text.hasPrefix(value))
     }
 }

@@ -14,7 +14,7 @@ import Tracing
     private let registry: PrometheusRegistry
     private let resource = OTLPResource(serviceName: "unit", serviceVersion: "1.2", instanceID: "me")
 
-    init() { self.registry = PrometheusRegistry(prefix: "registry", logger: self.log.logger) }
+    init() { self.registry = PrometheusRegistry(prefix: "registry", maximumSeries: 100, logger: self.log.logger) }
 
     /// Long times, so that only what a test is about happens.
     private static func configuration(

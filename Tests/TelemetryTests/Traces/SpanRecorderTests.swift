@@ -199,7 +199,7 @@ import Tracing
 }
 
 @Suite struct SpanQueueTests {
-    private let registry = PrometheusRegistry(prefix: "registry", logger: RecordedLog().logger)
+    private let registry = PrometheusRegistry(prefix: "registry", maximumSeries: 100, logger: RecordedLog().logger)
 
     private func dropped(_ reason: String) async throws -> Double? {
         try NaiveParser(await self.registry.exposition()).value("test_spans_dropped_total", ["reason": reason])
