@@ -22,12 +22,12 @@ struct HelloLength: Sendable {
 
     /// - Parameter isVersion12: Whether that is what the two sides speak: then a change of the cipher is the end of
     ///   what is in the clear. In TLS 1.3 it means nothing, and a second hello may follow.
-    /// - Returns: Whether no hello is longer than is allowed.
-    mutating func read(_ bytes: ByteBufferView, isVersion12: Bool) -> Bool {
+    /// - Returns: How many of `bytes` come before the one that makes a hello longer than is allowed; nil if none does.
+    mutating func read(_ bytes: ByteBufferView, isVersion12: Bool) -> Int? {
         var rest = bytes
         while !self.isDone, let byte = rest.first {
             guard self.recordBytes == 0 else {
-                guard self.readMessage(&rest) else { return false }
+                guard self.readMessage(&rest) else { return bytes.count - rest.count - 1 }
                 continue
             }
             rest.removeFirst()
@@ -42,7 +42,7 @@ struct HelloLength: Sendable {
             }
             if self.recordBytes == 0 { self.recordHeader = [] }
         }
-        return true
+        return nil
     }
 
     /// Reads in one record.

@@ -120,12 +120,19 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let ciphertext = self.unwrapInboundIn(data)
+        var ciphertext = self.unwrapInboundIn(data)
         switch self.state.received(ciphertext.readableBytes) {
         case .advanceHandshake:
-            if let error = self.session?.checkHello(ciphertext) { return self.fail(context, error) }
-            self.session?.receive(ciphertext)
+            let accepted = self.session?.bytesBeforeLongHello(ciphertext)
+            // What comes before a hello that is too long may have a fault of its own, and that is the one to tell:
+            // how the bytes were cut on the way makes no difference.
+            self.session?.receive(accepted.flatMap { ciphertext.readSlice(length: $0) } ?? ciphertext)
             self.advanceHandshake(context)
+            if accepted != nil {
+                self.fail(
+                    context,
+                    TLSError(.limitExceeded, "the peer's hello is longer than \(TLSLimits.maximumHelloBytes) bytes"))
+            }
         case .decrypt:
             self.session?.receive(ciphertext)
             self.decrypt(context)

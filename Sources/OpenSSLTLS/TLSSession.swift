@@ -65,13 +65,11 @@ final class TLSSession {
 
     /// Server side, of everything that is received during the handshake, before it is.
     ///
-    /// - Returns: What is wrong with a hello.
-    func checkHello(_ ciphertext: ByteBuffer) -> TLSError? {
+    /// - Returns: How many bytes may be received before a hello is longer than is allowed; nil if all of them may.
+    func bytesBeforeLongHello(_ ciphertext: ByteBuffer) -> Int? {
+        guard self.context.isServer else { return nil }
         let isVersion12 = SSL_version(self.pointer) == TLS1_2_VERSION
-        guard self.context.isServer, !self.hello.read(ciphertext.readableBytesView, isVersion12: isVersion12) else {
-            return nil
-        }
-        return TLSError(.limitExceeded, "the peer's hello is longer than \(TLSLimits.maximumHelloBytes) bytes")
+        return self.hello.read(ciphertext.readableBytesView, isVersion12: isVersion12)
     }
 
     /// Goes on with the handshake as far as what came allows.

@@ -23,7 +23,7 @@ import Testing
         var length = HelloLength()
         var buffer = ByteBuffer(bytes: bytes)
         while let next = buffer.readSlice(length: min(piece, buffer.readableBytes)), next.readableBytes > 0 {
-            guard length.read(next.readableBytesView, isVersion12: isVersion12) else { return false }
+            if length.read(next.readableBytesView, isVersion12: isVersion12) != nil { return false }
         }
         return true
     }
@@ -43,6 +43,16 @@ import Testing
         let first = Self.records(Self.hello(300)) + Self.records([1], type: 20)
         #expect(Self.accepts(first + Self.records(Self.longest), in: 100))
         #expect(!Self.accepts(first + Self.records(Self.longer), in: 100))
+    }
+
+    @Test func `it is told how much comes before the byte that makes a hello too long`() {
+        for before in [0, 300] {
+            let first = before > 0 ? Self.records(Self.hello(before)) : []
+            var length = HelloLength()
+            let all = ByteBuffer(bytes: first + Self.records(Self.longer))
+            // The record's header and three of the four bytes of the message's.
+            #expect(length.read(all.readableBytesView, isVersion12: false) == first.count + 8)
+        }
     }
 
     @Test func `other messages are not measured`() {
