@@ -208,7 +208,7 @@ extension CacheEngine {
             if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue, nil) }
             switch error.code {
             case .overloaded: throw .degraded(.embedderOverloaded)
-            case .failed: throw .degraded(.embedderFailed)
+            case .failed, .unavailable, .refused: throw .degraded(.embedderFailed)
             case .deadlineExceeded: throw .degraded(.deadlineExceeded)
             case .cancelled: throw .refused(CacheError(.cancelled, "the call was given up"))
             }

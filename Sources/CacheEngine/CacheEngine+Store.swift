@@ -81,7 +81,8 @@ extension CacheEngine {
         } catch {
             switch error.code {
             case .overloaded: throw CacheError(.resourceExhausted, error.message)
-            case .failed: throw CacheError(.unavailable, "the embedder failed: \(error.message)")
+            case .failed, .unavailable, .refused:
+                throw CacheError(.unavailable, "the embedder failed: \(error.message)")
             case .deadlineExceeded: throw CacheError(.deadlineExceeded, error.message)
             case .cancelled: throw CacheError(.cancelled, error.message)
             }

@@ -43,7 +43,8 @@ package final class LocalEmbedder: Embedder {
     package var instructionSet: String { String(cString: ck_isa_name(self.encoder.isa)) }
 
     package func embed(
-        _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
     ) {
         let isQueued = self.threads.submit { completion(self.embedded(texts)) }
         if !isQueued { completion(.failure(EmbedderError(.overloaded, "the embedder has too much to do"))) }

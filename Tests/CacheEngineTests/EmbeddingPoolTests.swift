@@ -45,7 +45,8 @@ import Testing
             let batchLimit = 16
 
             func embed(
-                _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+                _ texts: [String], by deadline: ContinuousClock.Instant,
+                completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
             ) { completion(.success([])) }
         }
         let pool = EmbeddingPool(embedder: Short())

@@ -27,7 +27,7 @@ import Testing
 
     /// Answers the running batch and returns the texts of the next one.
     private static func next(after texts: [String], _ machine: inout Machine) -> [String] {
-        let batch = Machine.Batch(keys: texts.map(Self.key), texts: texts)
+        let batch = Machine.Batch(keys: texts.map(Self.key), texts: texts, deadline: .now)
         return machine.finish(batch, .failure(EmbedderError(.failed, "")), at: .now).dispatch?.texts ?? []
     }
 

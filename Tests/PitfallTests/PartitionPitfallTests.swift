@@ -27,10 +27,11 @@ import Testing
         var texts: [String] { self.seen.withLock { $0 } }
 
         func embed(
-            _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+            _ texts: [String], by deadline: ContinuousClock.Instant,
+            completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
         ) {
             self.seen.withLock { $0 += texts }
-            self.inner.embed(texts, completion: completion)
+            self.inner.embed(texts, by: deadline, completion: completion)
         }
     }
 

@@ -48,7 +48,8 @@ package final class ControlledEmbedder: Embedder {
     package func nextHeld() async -> Held { await self.batches.next()! }
 
     package func embed(
-        _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
     ) {
         self.batchesSeen.add(1, ordering: .sequentiallyConsistent)
         let batch = Held(texts: texts, dimensions: self.identity.dimensions, completion: completion)

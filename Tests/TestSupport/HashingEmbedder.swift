@@ -22,7 +22,8 @@ package final class HashingEmbedder: Embedder {
     deinit { self.threads.stop() }
 
     package func embed(
-        _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
     ) {
         let dimensions = self.identity.dimensions
         let isQueued = self.threads.submit {

@@ -15,6 +15,8 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     struct Batch {
         let keys: [Digest]
         let texts: [String]
+        /// The latest of whoever waits.
+        let deadline: ContinuousClock.Instant
     }
 
     enum EmbedAction {
@@ -156,6 +158,7 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     private mutating func nextBatch() -> Batch? {
         var keys: [Digest] = []
         var texts: [String] = []
+        var deadline: ContinuousClock.Instant?
         while keys.count < self.batchLimit, let key = self.dequeue() {
             guard let job = self.jobs[key] else { continue }
             if job.waiters.isEmpty {
@@ -164,9 +167,10 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
             }
             keys.append(key)
             texts.append(job.text)
+            for waiter in job.waiters { deadline = max(deadline ?? waiter.deadline, waiter.deadline) }
         }
-        guard !keys.isEmpty else { return nil }
+        guard let deadline else { return nil }
         self.running += 1
-        return Batch(keys: keys, texts: texts)
+        return Batch(keys: keys, texts: texts, deadline: deadline)
     }
 }

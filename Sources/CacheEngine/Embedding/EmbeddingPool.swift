@@ -110,7 +110,7 @@ package final class EmbeddingPool: Sendable {
 
     private func dispatch(_ batch: Batch) {
         let began = ContinuousClock.now
-        self.embedder.embed(batch.texts) { result in
+        self.embedder.embed(batch.texts, by: batch.deadline) { result in
             var result = result
             if case .success(let vectors) = result, vectors.count != batch.texts.count {
                 result = .failure(EmbedderError(.failed, "the embedder did not give one vector for each text"))

@@ -17,19 +17,25 @@ package protocol Embedder: Sendable {
     ///
     /// - Parameters:
     ///   - texts: 1…``Limits/embeddingBatch`` texts.
+    ///   - deadline: The latest of whoever waits: nobody wants the vectors any more after it.
     ///   - completion: Called exactly once, from any thread, with one vector per text, in order.
     func embed(
-        _ texts: [String], completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
     )
 }
 
 /// Why there is no vector.
 package struct EmbedderError: Error, Sendable, Hashable, CustomStringConvertible {
     package enum Code: String, Sendable, CaseIterable {
-        /// The queue is full.
+        /// The queue is full, or its provider says that there is too much to do.
         case overloaded
         /// The embedder could not do it.
         case failed
+        /// What it needs cannot be reached, or has failed so often that it is left alone for a while.
+        case unavailable
+        /// Its provider refuses: the credential, the model, or an answer that is not of the model that was asked for.
+        case refused
         case deadlineExceeded = "deadline_exceeded"
         case cancelled
     }

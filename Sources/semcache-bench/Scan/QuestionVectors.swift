@@ -56,7 +56,7 @@ enum QuestionVectors {
         for (number, start) in starts.enumerated() {
             slots.wait()
             group.enter()
-            embedder.embed(Array(texts[start..<min(start + size, texts.count)])) { result in
+            embedder.embed(Array(texts[start..<min(start + size, texts.count)]), by: .now + .seconds(3600)) { result in
                 results.withLock { $0[number] = result.mapError { $0 as any Error } }
                 slots.signal()
                 group.leave()
