@@ -174,7 +174,9 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: ["CacheEngine", "CacheModel", "CacheWire", "COpenSSL", "OpenSSLTLS", nioCore, nioPosix],
+            dependencies: [
+                "CacheEngine", "CacheModel", "CacheWire", "COpenSSL", "OpenSSLTLS", logging, nioCore, nioPosix,
+            ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel", "TestSupport"], swiftSettings: strict),
         .testTarget(
@@ -253,12 +255,14 @@ let package = Package(
         .testTarget(
             name: "TelemetryTests",
             dependencies: [
-                "Telemetry", coreMetrics, logging, tracing, lifecycle, lifecycleTestKit, nioCore, nioPosix, nioHTTP1,
+                "Telemetry", "TestSupport", coreMetrics, logging, tracing, lifecycle, lifecycleTestKit, nioCore,
+                nioPosix, nioHTTP1,
             ], swiftSettings: strict),
         .testTarget(
             name: "TokenVerificationTests",
             dependencies: [
-                "TokenVerification", "CacheModel", crypto, cryptoExtras, logging, nioCore, nioHTTP1, nioPosix,
+                "TokenVerification", "CacheModel", "TestSupport", crypto, cryptoExtras, logging, nioCore, nioHTTP1,
+                nioPosix,
             ], swiftSettings: strict),
         .testTarget(
             name: "PitfallTests",

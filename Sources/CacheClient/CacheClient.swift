@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheModel
+import CacheWire
 public import NIOCore
 import NIOPosix
 import OpenSSLTLS
@@ -78,7 +79,7 @@ public final class CacheClient: Sendable {
     func call(_ request: ServiceRequest, timeout: Duration?) async throws(CacheClientError) -> ServiceResponse {
         if let fault = self.configurationFault { throw fault }
         let request = try request.checked()
-        let span = CallSpan(request.kind, to: self.configuration.address)
+        let span = CallSpan(request.method, to: self.configuration.address)
         let result = await self.result(of: request, timeout: timeout, traceparent: span?.traceparent ?? "")
         span?.end(result)
         return try result.get()
@@ -93,7 +94,7 @@ public final class CacheClient: Sendable {
             await withCheckedContinuation { continuation in
                 let context = CallContext(request: request, traceparent: traceparent, continuation: continuation)
                 self.inbox.put(
-                    .call(PendingCall(id: id, kind: request.kind, deadline: deadline, context: context)))
+                    .call(PendingCall(id: id, method: request.method, deadline: deadline, context: context)))
                 // A cancellation that came before the call was put in has found nothing to cancel.
                 if Task.isCancelled { self.inbox.put(.cancel(id: id)) }
             }

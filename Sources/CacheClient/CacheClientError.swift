@@ -71,6 +71,11 @@ extension CacheClientError: CustomStringConvertible {
     public var description: String { "\(self.code): \(self.message)" }
 }
 
+extension CacheClientError.Code {
+    /// As everywhere: `invalid_argument`.
+    package var label: String { CacheError.Code(rawValue: self.rawValue)?.label ?? "\(self)" }
+}
+
 extension CacheClientError {
     init(_ error: CacheError, origin: Origin) {
         self.init(

@@ -11,10 +11,9 @@ struct CallSpan {
     private let span: any Span
 
     /// - Returns: `nil` if nobody traces: then nothing is computed.
-    init?(_ kind: CallKind, to address: ServerAddress) {
+    init?(_ method: ServiceMethod, to address: ServerAddress) {
         let instrument = InstrumentationSystem.instrument
         if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
-        let method = kind.method
         let span = startSpan("\(method.service)/\(method.rawValue)", ofKind: .client)
         self.span = span
         var header = ""
@@ -36,8 +35,7 @@ struct CallSpan {
         case .success:
             break
         case .failure(let error):
-            self.span.attributes["error.type"] =
-                CacheError.Code(rawValue: error.code.rawValue)?.label ?? "\(error.code)"
+            self.span.attributes["error.type"] = error.code.label
             self.span.setStatus(SpanStatus(code: .error, message: error.message))
         }
         self.span.end()
@@ -48,19 +46,5 @@ struct CallSpan {
 private struct HeaderInjector: Injector {
     func inject(_ value: String, forKey key: String, into carrier: inout String) {
         if key.utf8.elementsEqual("traceparent".utf8) { carrier = value }
-    }
-}
-
-extension CallKind {
-    /// As the service's definition names it.
-    fileprivate var method: ServiceMethod {
-        switch self {
-        case .lookup: .lookup
-        case .store: .store
-        case .invalidate: .invalidate
-        case .stats: .stats
-        case .export: .export
-        case .ping: .ping
-        }
     }
 }

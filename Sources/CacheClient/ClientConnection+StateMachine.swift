@@ -26,7 +26,7 @@ extension ClientConnection {
         }
 
         private struct CallInFlight {
-            let kind: CallKind
+            let method: ServiceMethod
             let deadline: NIODeadline
             /// `nil` once nobody waits for the answer. It still takes a place until the answer comes.
             var call: PendingCall<Context>?
@@ -128,7 +128,7 @@ extension ClientConnection {
             precondition(self.freeSlots > 0, "no call is started on a connection that has no place for it")
             var call = call
             call.attempts += 1
-            self.calls[call.id] = CallInFlight(kind: call.kind, deadline: call.deadline, call: call)
+            self.calls[call.id] = CallInFlight(method: call.method, deadline: call.deadline, call: call)
             self.awaited += 1
             self.earliestDeadline = min(self.earliestDeadline, call.deadline)
         }
@@ -221,7 +221,7 @@ extension ClientConnection {
             guard let answered = self.calls.removeValue(forKey: reply.id) else {
                 return self.fail("it answers nothing that was asked")
             }
-            if case .success(let response) = reply.result, response.kind != answered.kind {
+            if case .success(let response) = reply.result, response.method != answered.method {
                 // Put back, so that the call is failed with the others.
                 self.calls[reply.id] = answered
                 return self.fail("it answers another question than was asked")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheModel
+import CacheWire
 import NIOCore
 
 /// A call on its way through the state machines.
@@ -9,58 +10,22 @@ import NIOCore
 struct PendingCall<Context> {
     /// Unique among the calls of a client, not 0; the id on the wire.
     let id: UInt64
-    let kind: CallKind
+    let method: ServiceMethod
     /// Absolute from the moment the caller asked.
     let deadline: NIODeadline
     /// Connections that the call was sent on.
     var attempts = 0
     let context: Context
 
-    init(id: UInt64, kind: CallKind, deadline: NIODeadline, context: Context) {
+    init(id: UInt64, method: ServiceMethod, deadline: NIODeadline, context: Context) {
         self.id = id
-        self.kind = kind
+        self.method = method
         self.deadline = deadline
         self.context = context
     }
 }
 
 extension PendingCall: Sendable where Context: Sendable {}
-
-/// Which operation a call or its answer is of.
-enum CallKind: Sendable, Hashable {
-    case lookup
-    case store
-    case invalidate
-    case stats
-    case export
-    case ping
-}
-
-extension ServiceRequest {
-    var kind: CallKind {
-        switch self {
-        case .lookup: .lookup
-        case .store: .store
-        case .invalidate: .invalidate
-        case .stats: .stats
-        case .export: .export
-        case .ping: .ping
-        }
-    }
-}
-
-extension ServiceResponse {
-    var kind: CallKind {
-        switch self {
-        case .lookup: .lookup
-        case .store: .store
-        case .invalidate: .invalidate
-        case .stats: .stats
-        case .export: .export
-        case .ping: .ping
-        }
-    }
-}
 
 /// Why a connection ended.
 struct ConnectionFault: Error, Hashable {

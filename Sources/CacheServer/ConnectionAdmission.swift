@@ -22,8 +22,6 @@ package final class ConnectionAdmission: Sendable {
 
     package init(_ limits: ConnectionLimits) { self.limits = limits }
 
-    var connections: Int { self.counts.withLock { $0.connections } }
-
     /// Counts a connection until ``closed(from:isStranger:)``. One that is refused is no stranger: until it is closed it
     /// would take the place of somebody who came from elsewhere.
     ///

@@ -62,16 +62,3 @@ struct ServerMetrics: Sendable {
 
     func count(_ refusal: ConnectionAdmission.Refusal) { self.refusedConnections[refusal]?.increment() }
 }
-
-extension ServiceRequest {
-    var method: ServiceMethod {
-        switch self {
-        case .lookup: .lookup
-        case .store: .store
-        case .invalidate: .invalidate
-        case .stats: .stats
-        case .export: .export
-        case .ping: .ping
-        }
-    }
-}

@@ -22,6 +22,17 @@ package enum ServiceMethod: String, Sendable, CaseIterable {
 }
 
 extension ServiceRequest {
+    package var method: ServiceMethod {
+        switch self {
+        case .lookup: .lookup
+        case .store: .store
+        case .invalidate: .invalidate
+        case .stats: .stats
+        case .export: .export
+        case .ping: .ping
+        }
+    }
+
     /// Decodes a request as it travels over stock gRPC, where the method says what it is. Checks what
     /// ``ClientMessageDecoder`` checks.
     ///
@@ -65,6 +76,18 @@ private func unpacked<Message>(
 }
 
 extension ServiceResponse {
+    /// That of the request which it answers.
+    package var method: ServiceMethod {
+        switch self {
+        case .lookup: .lookup
+        case .store: .store
+        case .invalidate: .invalidate
+        case .stats: .stats
+        case .export: .export
+        case .ping: .ping
+        }
+    }
+
     /// Lends the response as it travels over stock gRPC; the closure must not let it escape.
     package func withPacked<Result>(_ use: (PackedResponse) -> Result) -> Result {
         let arena = ProtobufArena(limit: 4 * Limits.maximumFrameBytes)

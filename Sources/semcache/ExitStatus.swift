@@ -62,7 +62,7 @@ struct CommandFault: Error, Equatable {
             self = fault
         case let error as CacheClientError:
             self.init(
-                Self.text(of: error), code: Self.name(of: error.code), field: error.field,
+                Self.text(of: error), code: error.code.label, field: error.field,
                 retryAfter: error.retryAfter)
         default:
             return nil
@@ -82,23 +82,6 @@ struct CommandFault: Error, Equatable {
             return "\(message). Name a credential with --api-key-file, --token-file or --client-certificate"
         default:
             return message
-        }
-    }
-
-    static func name(of code: CacheClientError.Code) -> String {
-        switch code {
-        case .cancelled: "cancelled"
-        case .invalidArgument: "invalid_argument"
-        case .deadlineExceeded: "deadline_exceeded"
-        case .notFound: "not_found"
-        case .permissionDenied: "permission_denied"
-        case .resourceExhausted: "resource_exhausted"
-        case .failedPrecondition: "failed_precondition"
-        case .aborted: "aborted"
-        case .unimplemented: "unimplemented"
-        case .internal: "internal"
-        case .unavailable: "unavailable"
-        case .unauthenticated: "unauthenticated"
         }
     }
 }

@@ -11,8 +11,10 @@ private typealias Machine = ClientConnection.StateMachine<String>
 
 private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
 
-private func pending(_ id: UInt64, after: TimeAmount = .seconds(10), kind: CallKind = .ping) -> PendingCall<String> {
-    PendingCall(id: id, kind: kind, deadline: start + after, context: "call \(id)")
+private func pending(_ id: UInt64, after: TimeAmount = .seconds(10), method: ServiceMethod = .ping) -> PendingCall<
+    String
+> {
+    PendingCall(id: id, method: method, deadline: start + after, context: "call \(id)")
 }
 
 private func welcome(calls: UInt32 = 10, version: UInt32 = 1) -> ServerMessage {
@@ -135,7 +137,7 @@ struct ClientConnectionStateMachineTests {
 
     @Test func `an answer of another kind ends the connection, and its call is not forgotten`() {
         var machine = makeReady()
-        machine.start(pending(1, kind: .lookup))
+        machine.start(pending(1, method: .lookup))
         let action = summary(machine.received(pong(1)))
         let left = machine.closed().map { $0.id }
         #expect(action == "refused internal")

@@ -5,49 +5,18 @@ import Testing
 
 @testable import CacheClient
 
-private typealias Machine = ClientSession.StateMachine<String>
-
-private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
-private let refused = ConnectionFault.lost(CacheClientError(.unavailable, "refused", origin: .connection))
-private let alien = ConnectionFault.refused(CacheClientError(.internal, "alien", origin: .connection))
-
-private func pending(_ id: UInt64, after: TimeAmount = .seconds(10), attempts: Int = 0) -> PendingCall<String> {
-    var call = PendingCall(id: id, kind: .ping, deadline: start + after, context: "call \(id)")
-    call.attempts = attempts
-    return call
-}
-
-private func makeMachine(retries: Bool = true) -> Machine {
-    Machine(
-        Machine.Policy(
-            backoff: Backoff(minimum: .milliseconds(100), maximum: .seconds(1)), maximumWaitingCalls: 100,
-            retriesLostCalls: retries, waitsForConnection: false, handoverPatience: .seconds(5)))
-}
-
-/// With a connection on which a call, whose id is 1, was sent and answered.
-private func makeReady(retries: Bool = true) -> Machine {
-    var machine = makeMachine(retries: retries)
-    _ = machine.submit(pending(1), at: start)
-    machine.connectionReady()
-    _ = machine.takeNext(at: start)
-    machine.replyReceived()
-    return machine
-}
-
-private func summary(_ action: Machine.SubmitAction) -> String {
-    switch action {
-    case .wait(let thenConnect): thenConnect ? "connect" : "wait"
-    case .fail(let call, let error): "fail \(call.id) \(error.code)"
-    }
-}
-
-private func summary(_ action: Machine.EndAction) -> String {
-    let failed = action.failed.map { "\($0.call.id) \($0.error.code)" }.joined(separator: ", ")
-    return "failed [\(failed)]\(action.connect ? ", connect" : "")"
-}
-
 /// What becomes of calls when a server says that it stops.
-struct ClientSessionHandoverTests {
+struct ClientSessionHandoverTests: SessionMachineTests {
+    /// With a connection on which a call, whose id is 1, was sent and answered.
+    private func makeReady(retries: Bool = true) -> Machine {
+        var machine = makeMachine(retries: retries)
+        _ = machine.submit(pending(1), at: start)
+        machine.connectionReady()
+        _ = machine.takeNext(at: start)
+        machine.replyReceived()
+        return machine
+    }
+
     @Test(arguments: [true, false])
     func `a call that was given back is made on the next connection, as often as it takes`(retries: Bool) {
         var machine = makeReady(retries: retries)

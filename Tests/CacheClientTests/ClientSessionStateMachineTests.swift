@@ -5,49 +5,18 @@ import Testing
 
 @testable import CacheClient
 
-private typealias Machine = ClientSession.StateMachine<String>
-
-private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
-private let refused = ConnectionFault.lost(CacheClientError(.unavailable, "refused", origin: .connection))
-private let alien = ConnectionFault.refused(CacheClientError(.internal, "alien", origin: .connection))
-
-private func pending(_ id: UInt64, after: TimeAmount = .seconds(10), attempts: Int = 0) -> PendingCall<String> {
-    var call = PendingCall(id: id, kind: .ping, deadline: start + after, context: "call \(id)")
-    call.attempts = attempts
-    return call
-}
-
-private func makeMachine(waits: Bool = false, maximumWaiting: Int = 100, retries: Bool = true) -> Machine {
-    Machine(
-        Machine.Policy(
-            backoff: Backoff(minimum: .milliseconds(100), maximum: .seconds(1)), maximumWaitingCalls: maximumWaiting,
-            retriesLostCalls: retries, waitsForConnection: waits, handoverPatience: .seconds(5)))
-}
-
-private func summary(_ action: Machine.SubmitAction) -> String {
-    switch action {
-    case .wait(let thenConnect): thenConnect ? "connect" : "wait"
-    case .fail(let call, let error): "fail \(call.id) \(error.code)"
-    }
-}
-
-private func summary(_ action: Machine.EndAction) -> String {
-    let failed = action.failed.map { "\($0.call.id) \($0.error.code)" }.joined(separator: ", ")
-    return "failed [\(failed)]\(action.connect ? ", connect" : "")"
-}
-
-private func takeAll(_ machine: inout Machine, at now: NIODeadline = start) -> [String] {
-    var taken: [String] = []
-    while let action = machine.takeNext(at: now) {
-        switch action {
-        case .send(let call): taken.append("send \(call.id)")
-        case .fail(let call, let error): taken.append("fail \(call.id) \(error.code)")
+struct ClientSessionStateMachineTests: SessionMachineTests {
+    private func takeAll(_ machine: inout Machine, at now: NIODeadline? = nil) -> [String] {
+        var taken: [String] = []
+        while let action = machine.takeNext(at: now ?? self.start) {
+            switch action {
+            case .send(let call): taken.append("send \(call.id)")
+            case .fail(let call, let error): taken.append("fail \(call.id) \(error.code)")
+            }
         }
+        return taken
     }
-    return taken
-}
 
-struct ClientSessionStateMachineTests {
     @Test func `the first call connects and the next ones wait with it`() {
         var machine = makeMachine()
         let actions = (1...3).map { summary(machine.submit(pending($0), at: start)) }
@@ -232,7 +201,7 @@ struct BackoffTests {
     }
 }
 
-struct WaitingCallsTests {
+struct WaitingCallsTests: SessionMachineTests {
     /// Random comings and goings, against an array.
     @Test func `the line behaves like an array`() {
         var line = WaitingCalls<String>()

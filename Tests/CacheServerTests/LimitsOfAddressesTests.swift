@@ -3,6 +3,7 @@
 import CacheModel
 import CacheServer
 import CacheWire
+import Logging
 import NIOCore
 import TestSupport
 import Testing
@@ -14,7 +15,7 @@ import Testing
         limits.maximumUnauthenticatedConnections = 150
         limits.maximumUnauthenticatedConnectionsPerAddress = 100
         limits.handshakeDeadline = .seconds(600)
-        let log = RecordedLog()
+        let log = RecordedLog(level: .info)
         try await TestServer.run(limits: limits, log: log) { server in
             let (there, kept) = (Mailbox<Void>(), Mailbox<WireClient>())
             for _ in 0..<40 {

@@ -4,6 +4,7 @@ import CacheEngine
 import CacheModel
 import CacheServer
 import CacheWire
+import Logging
 import MetricsTestKit
 import NIOCore
 import TestSupport
@@ -72,7 +73,7 @@ import Testing
 
     @Test func `credentials that let nobody in are counted`() async throws {
         let authenticator = CredentialAuthenticator(.init(keys: Keyed.keys))
-        let log = RecordedLog()
+        let log = RecordedLog(level: .info)
         try await TestServer.run(authenticator: authenticator, log: log, metrics: self.metrics) { server in
             let client = try await server.connect()
             let address = try #require(client.address)

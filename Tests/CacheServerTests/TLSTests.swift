@@ -3,6 +3,7 @@
 import CacheModel
 import CacheServer
 import CacheWire
+import Logging
 import NIOCore
 import OpenSSLTLS
 import TestSupport
@@ -78,7 +79,7 @@ import Testing
     func `a certificate that lets nobody in is refused, and the log says so once`(
         name: String, credential: Credential, reason: String
     ) async throws {
-        let log = RecordedLog()
+        let log = RecordedLog(level: .info)
         try await TestServer.run(
             authenticator: self.credentials, tls: try self.server(self.required), log: log
         ) { server in
@@ -118,7 +119,7 @@ import Testing
         _ reason: String, limits: ConnectionLimits = ConnectionLimits(),
         _ misbehave: (_ stranger: WireClient, _ other: WireClient) async throws -> Void
     ) async throws {
-        let log = RecordedLog()
+        let log = RecordedLog(level: .info)
         try await TestServer.run(limits: limits, tls: try self.server(), log: log) { server in
             let other = try await server.open(tls: self.client())
             let stranger = try await server.connect()
@@ -166,7 +167,7 @@ import Testing
     }
 
     @Test func `a peer that leaves without a word, as a balancer's probe does, is none`() async throws {
-        let log = RecordedLog()
+        let log = RecordedLog(level: .info)
         try await TestServer.run(tls: try self.server(), log: log) { server in
             let other = try await server.open(tls: self.client())
             let probe = try await server.connect()
@@ -180,7 +181,7 @@ import Testing
     @Test func `TLS and hello have one deadline together`() async throws {
         var limits = ConnectionLimits()
         limits.handshakeDeadline = .seconds(2)
-        let log = RecordedLog()
+        let log = RecordedLog(level: .info)
         try await TestServer.run(
             authenticator: self.credentials, limits: limits, tls: try self.server(), log: log
         ) { server in

@@ -57,7 +57,8 @@ struct TestServer: Sendable {
         embedder: any Embedder = HashingEmbedder(), store: MemoryVectorStore = MemoryVectorStore(),
         clock: ManualClock = ManualClock(), memoryBytes: Int = 64 << 20, policy: CachePolicy = CachePolicy(),
         directory: TenantDirectory? = nil, authenticator: any Authenticator = SingleTenant(),
-        limits: ConnectionLimits = ConnectionLimits(), tls: TLSContext? = nil, log: RecordedLog = RecordedLog(),
+        limits: ConnectionLimits = ConnectionLimits(), tls: TLSContext? = nil,
+        log: RecordedLog = RecordedLog(level: .info),
         metrics: any MetricsFactory = NOOPMetricsHandler.instance, endsGracefully: Bool = false,
         _ body: (TestServer) async throws -> Void
     ) async throws {

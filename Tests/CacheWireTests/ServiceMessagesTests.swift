@@ -24,7 +24,7 @@ import Testing
         for _ in 0..<1000 {
             guard case .call(let call) = random.clientMessage(), let request = try? call.request.get() else { continue }
             let body = StockMessages.request(request)
-            #expect(try self.decoded(StockMessages.method(of: request), body) == request)
+            #expect(try self.decoded(request.method, body) == request)
         }
     }
 
@@ -56,18 +56,5 @@ import Testing
         #expect(try self.decoded(.ping, []) == .ping)
         #expect(try self.decoded(.stats, []) == .stats(cache: nil))
         #expect(throws: CacheError.self) { try self.decoded(.lookup, []) }
-    }
-}
-
-extension ServiceResponse {
-    fileprivate var method: ServiceMethod {
-        switch self {
-        case .lookup: .lookup
-        case .store: .store
-        case .invalidate: .invalidate
-        case .stats: .stats
-        case .export: .export
-        case .ping: .ping
-        }
     }
 }

@@ -108,7 +108,7 @@ extension TestFront.Client {
     func call(
         _ request: ServiceRequest, _ metadata: Metadata = [:], timeout: Duration? = nil
     ) async throws -> ServiceResponse {
-        let method = StockMessages.method(of: request)
+        let method = request.method
         let answer = try await self.unary(
             "\(method.service)/\(method.rawValue)", StockMessages.request(request), metadata, timeout: timeout)
         return try StockMessages.response(method, answer)

@@ -36,6 +36,16 @@ enum Programs {
         return python
     }
 
+    /// Makes an API key, with its SHA-256, by the program that users make it with.
+    static func newKey() async throws -> (key: String, digest: String) {
+        let result = try await Self.run("semcache", ["keys", "new", "--json"])
+        let object = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
+        guard let key = object?["key"] as? String, let digest = object?["sha256"] as? String else {
+            throw Missing(description: "keys new printed \(result.output) \(result.errors)")
+        }
+        return (key, digest)
+    }
+
     /// Runs a program to its end.
     ///
     /// - Parameter name: Of one of this package, or the path of another.

@@ -167,7 +167,7 @@ import Testing
     @Test func `names that nobody knows, and a key of another tenant than the certificate's, are one line each`()
         async throws
     {
-        let key = try await Self.newKey()
+        let key = try await Programs.newKey()
         let secured = try await SecuredService(
             clients: "required", tenants: Self.tenants.replacing(/sha256: \w+/, with: "sha256: \(key.digest)"))
         var configuration = try secured.configuration(["DNS:unknown.internal", "URI:spiffe://example.org/acme/x"])
@@ -237,14 +237,5 @@ import Testing
         } catch {
             return error as? CacheClientError
         }
-    }
-
-    private static func newKey() async throws -> (key: String, digest: String) {
-        let result = try await Programs.run("semcache", ["keys", "new", "--json"])
-        let object = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
-        guard let key = object?["key"] as? String, let digest = object?["sha256"] as? String else {
-            throw Programs.Missing(description: "keys new printed \(result.output) \(result.errors)")
-        }
-        return (key, digest)
     }
 }

@@ -5,16 +5,6 @@ import Testing
 
 /// The real programs with tenants, keys and a settings file.
 @Suite(.timeLimit(.minutes(2))) struct TenantTests {
-    /// Makes a key with the program that users make it with.
-    private static func newKey() async throws -> (key: String, digest: String) {
-        let result = try await Programs.run("semcache", ["keys", "new", "--json"])
-        let object = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
-        guard let key = object?["key"] as? String, let digest = object?["sha256"] as? String else {
-            throw Programs.Missing(description: "keys new printed \(result.output) \(result.errors)")
-        }
-        return (key, digest)
-    }
-
     private static func tenant(_ name: String, _ digest: String, _ roles: String, _ more: String = "") -> String {
         """
           - name: "\(name)"
@@ -26,7 +16,9 @@ import Testing
     }
 
     @Test func `tenants with keys see their own, by their roles`() async throws {
-        let (acme, globex, reader) = (try await Self.newKey(), try await Self.newKey(), try await Self.newKey())
+        let (acme, globex, reader) = (
+            try await Programs.newKey(), try await Programs.newKey(), try await Programs.newKey()
+        )
         let file =
             "tenants:\n" + Self.tenant("acme", acme.digest, "read, write, admin")
             + Self.tenant("a|b*", globex.digest, "read, write, invalidate, admin")
@@ -56,7 +48,7 @@ import Testing
     }
 
     @Test func `SIGHUP puts tenants and keys in force, and wrong settings change nothing`() async throws {
-        let (old, new) = (try await Self.newKey(), try await Self.newKey())
+        let (old, new) = (try await Programs.newKey(), try await Programs.newKey())
         let service = try await RunningService(file: "tenants:\n" + Self.tenant("acme", old.digest, "read, write"))
         #expect(try await service.semcache(key: old.key, "store", "q", "a").status == 0)
         let refused = try await service.reload("tenants:\n" + Self.tenant("acme", "abc", "read"))

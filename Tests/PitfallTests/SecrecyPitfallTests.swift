@@ -10,36 +10,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Keeps every line that is logged, with all that belongs to it.
-private final class LogBook: Sendable {
-    private let written = Mutex<[String]>([])
-
-    var lines: [String] { self.written.withLock { $0 } }
-
-    var logger: Logger {
-        var logger = Logger(label: "test") { _ in Handler(book: self) }
-        logger.logLevel = .trace
-        return logger
-    }
-
-    private struct Handler: LogHandler {
-        let book: LogBook
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let metadata = self.metadata.merging(event.metadata ?? [:]) { $1 }
-            let error = event.error.map { "\($0)" } ?? ""
-            self.book.written.withLock { $0.append("\(event.level) \(event.message) \(metadata) \(error)") }
-        }
-    }
-}
-
 /// Refuses every token, and says so as a verifier should.
 private struct NoTokens: TokenVerifier {
     let identity = TenantID("issuer").key
@@ -140,7 +110,7 @@ private struct NoTokens: TokenVerifier {
     }
 
     @Test func `pitfall 13: no secret, prompt or response gets into a log line or an error's text`() async throws {
-        let book = LogBook()
+        let book = RecordedLog()
         let embedder = ControlledEmbedder { $0.contains("Held1Secret") }
         var policy = TestService.policy
         policy.maximumResponseBytes = 100_000

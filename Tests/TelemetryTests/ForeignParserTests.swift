@@ -3,6 +3,7 @@
 import CoreMetrics
 import Foundation
 import Telemetry
+import TestSupport
 import Testing
 import Tracing
 

@@ -27,17 +27,6 @@ package enum StockMessages {
         return try reply.result.get()
     }
 
-    package static func method(of request: ServiceRequest) -> ServiceMethod {
-        switch request {
-        case .lookup: .lookup
-        case .store: .store
-        case .invalidate: .invalidate
-        case .stats: .stats
-        case .export: .export
-        case .ping: .ping
-        }
-    }
-
     /// A length-delimited field of a message that our own encoder wrote, where all others are that or varints.
     private static func field(_ number: Int, of message: [UInt8]) -> [UInt8]? {
         var rest = message[...]

@@ -4,6 +4,7 @@ import CacheModel
 import Logging
 import NIOHTTP1
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import TokenVerification
@@ -133,7 +134,7 @@ struct RemoteKeysTests {
     ) async throws {
         let issuer = Issuer.es256
         let token = try issuer.token(claims(["exp": "1800000000"]))
-        let log = LogLines()
+        let log = RecordedLog()
         try await KeyServer.withServer(answer) { server in
             let fresh = try self.verifier(server.url)
             #expect(await fresh.refusal(token) == .keys)
@@ -163,7 +164,7 @@ struct RemoteKeysTests {
     @Test(arguments: [KeyServer.Answer.silence, .unfinished])
     func `a server that takes too long holds up nobody beyond the handshake`(answer: KeyServer.Answer) async throws {
         let token = try Issuer.es256.token()
-        let log = LogLines()
+        let log = RecordedLog()
         try await KeyServer.withServer(answer) { server in
             let (verifier, start) = (try self.verifier(server.url, log.logger), ContinuousClock.now)
             #expect(await verifier.refusal(token) == .keys)
@@ -248,30 +249,6 @@ struct RemoteKeysTests {
             #expect(await verifier.refusal(token) == nil)
             #expect(await verifier.refusal(token, at: now + .seconds(-3600)) == nil)
             #expect(server.requests == 2)
-        }
-    }
-}
-
-/// What was logged.
-final class LogLines: Sendable {
-    private let text = Mutex<[String]>([])
-
-    var lines: [String] { self.text.withLock { $0 } }
-    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
-
-    private struct Handler: LogHandler {
-        let lines: LogLines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let metadata = (event.metadata ?? [:]).map { " \($0)=\($1)" }.sorted().joined()
-            self.lines.text.withLock { $0.append("\(event.level) \(event.message)\(metadata)") }
         }
     }
 }

@@ -88,27 +88,3 @@ extension ScriptedRedisServer {
         try await Self.start { _, arguments in arguments.first == Array(name.utf8) ? answers.next() : nil }
     }
 }
-
-/// What was logged, in one text.
-struct LogCollector: LogHandler {
-    final class Lines: Sendable {
-        private let lines = Mutex<[String]>([])
-        var all: [String] { self.lines.withLock { $0 } }
-        func append(_ line: String) { self.lines.withLock { $0.append(line) } }
-    }
-
-    let lines: Lines
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.trace
-
-    init(_ lines: Lines) { self.lines = lines }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { self.metadata[key] }
-        set { self.metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        self.lines.append("\(event.level) \(event.message) \(self.metadata) \(event.metadata ?? [:])")
-    }
-}

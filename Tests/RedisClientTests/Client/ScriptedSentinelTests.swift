@@ -35,12 +35,11 @@ import Testing
     @Test func `the primary that the sentinels name is used, each with its own password`() async throws {
         let server = try await Self.server()
         let sentinel = try await Self.sentinel(Shared(server.port))
-        let lines = LogCollector.Lines()
-        let logger = Logger(label: "test") { _ in LogCollector(lines) }
+        let log = RecordedLog()
         let url =
             "redis+sentinel://alice:hunter2@\(sentinel.address)/cache"
             + "?sentinel_user=bob&sentinel_password=swordfish"
-        try await withClient(url, logger: logger) { client throws in
+        try await withClient(url, logger: log.logger) { client throws in
             #expect(try await client.send(command("SET", "k", "v")).text == "OK")
             #expect(client.isAvailable)
             #expect(try await client.primaries().map(\.port) == [server.port])
@@ -48,9 +47,9 @@ import Testing
         #expect(sentinel.commands(named: "SENTINEL").first?.text == "SENTINEL GET-MASTER-ADDR-BY-NAME cache")
         #expect(server.commands(named: "HELLO").allSatisfy { $0.text.contains("AUTH alice hunter2") })
         #expect(sentinel.commands(named: "HELLO").allSatisfy { $0.text.contains("AUTH bob swordfish") })
-        #expect(lines.all.contains { $0.contains("redis primaries found") })
+        #expect(log.lines.contains { $0.contains("redis primaries found") })
         for secret in ["alice", "hunter2", "bob", "swordfish"] {
-            #expect(!lines.all.contains { $0.contains(secret) })
+            #expect(!log.lines.contains { $0.contains(secret) })
         }
         await server.stop()
         await sentinel.stop()

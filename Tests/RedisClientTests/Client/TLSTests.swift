@@ -185,13 +185,13 @@ import Testing
     @Test func `a certificate that is mended is noticed`() async throws {
         let authority = self.authority
         let server = try await RedisServer.start(tls: try self.files(TestCertificate(names: ["DNS:elsewhere"])))
-        let log = NodeLog()
+        let log = RecordedLog()
         let url = "rediss://127.0.0.1:\(server.tlsPort)"
         try await withClient(url, tls: self.tls(), logger: log.logger) { client throws in
             #expect(await client.failure(command("SET", "k", "v"))?.code == .misconfigured)
             let mended = try authority.issue("server")
             try await server.command("CONFIG", "SET", "tls-cert-file", mended.chainFile, "tls-key-file", mended.keyFile)
-            while await log.lines.next() != "Redis server is reachable again" {}
+            while await log.nextMessage() != "Redis server is reachable again" {}
             #expect(try await client.send(command("SET", "k", "v")).text == "OK")
         }
     }

@@ -9,41 +9,9 @@ import TestSupport
 
 func bytes(_ text: String) -> RESPValue { .bytes(ByteBuffer(string: text)) }
 
-/// Keeps what is logged, and lets a test wait for it.
-final class NodeLog: Sendable {
-    let lines = Mailbox<String>()
-    private let written = Mutex<[String]>([])
-
-    var text: String { self.written.withLock { $0.joined(separator: "\n") } }
-
-    var logger: Logger {
-        var logger = Logger(label: "test") { _ in Handler(log: self) }
-        logger.logLevel = .trace
-        return logger
-    }
-
-    private struct Handler: LogHandler {
-        let log: NodeLog
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.trace
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { self.metadata[key] }
-            set { self.metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let metadata = self.metadata.merging(event.metadata ?? [:]) { $1 }
-            let line = "\(event.level) \(event.message) \(metadata)"
-            self.log.written.withLock { $0.append(line) }
-            self.log.lines.append("\(event.message)")
-        }
-    }
-}
-
 extension RedisNode {
     convenience init(
-        port: Int, _ configuration: RedisNodeConfiguration = RedisNodeConfiguration(), log: NodeLog = NodeLog()
+        port: Int, _ configuration: RedisNodeConfiguration = RedisNodeConfiguration(), log: RecordedLog = RecordedLog()
     ) {
         self.init(
             address: RedisAddress(host: "127.0.0.1", port: port), configuration: configuration,

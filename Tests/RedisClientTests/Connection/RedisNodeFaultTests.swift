@@ -55,7 +55,7 @@ private let wait = Array("WAIT".utf8)
         let server = try await ScriptedRedisServer.start { number, arguments in
             arguments[0] == wait && number == 1 ? .silence : echo(arguments)
         }
-        let log = NodeLog()
+        let log = RecordedLog()
         let node = RedisNode(port: server.port, configuration(), log: log)
         #expect(try await node.send("ECHO", "a") == bytes("a"))
         // Long enough for the other to be sent behind it on a busy machine.
@@ -64,8 +64,8 @@ private let wait = Array("WAIT".utf8)
         async let long = node.failure("WAIT", "2")
         let codes = await [short?.code, long?.code]
         #expect(codes == [.timedOut, .connectionLost])
-        #expect(await log.lines.next() == "Redis server is unreachable")
-        #expect(await log.lines.next() == "Redis server is reachable again")
+        #expect(await log.nextMessage() == "Redis server is unreachable")
+        #expect(await log.nextMessage() == "Redis server is reachable again")
         #expect(try await node.send("ECHO", "a") == bytes("a"))
         await node.close()
         await server.stop()
@@ -77,7 +77,7 @@ private let wait = Array("WAIT".utf8)
             if isSilent.withLock({ $0 }) || arguments[0] == wait { return .silence }
             return arguments[0] == Array("PING".utf8) ? .text("+PONG\r\n>1\r\n+greeted\r\n") : echo(arguments)
         }
-        let (greetings, log) = (Mailbox<[RESPValue]>(), NodeLog())
+        let (greetings, log) = (Mailbox<[RESPValue]>(), RecordedLog())
         let settings = configuration(connections: 2) {
             $0.connectTimeout = .seconds(2)
             $0.onPush = { greetings.append($0) }
@@ -91,11 +91,11 @@ private let wait = Array("WAIT".utf8)
         #expect(await other?.code == .timedOut)
         isSilent.withLock { $0 = true }
         #expect(await node.failure("ECHO", "a", within: .seconds(1))?.code == .timedOut)
-        #expect(await log.lines.next() == "Redis server is unreachable")
+        #expect(await log.nextMessage() == "Redis server is unreachable")
         // One attempt has failed when there is a second.
         await server.received("HELLO", count: 4)
         isSilent.withLock { $0 = false }
-        #expect(await log.lines.next() == "Redis server is reachable again")
+        #expect(await log.nextMessage() == "Redis server is reachable again")
         #expect(try await node.send("ECHO", "b") == bytes("b"))
         await server.closeConnections()
         #expect(await long?.mayHaveBeenExecuted == true)
@@ -126,7 +126,7 @@ private let wait = Array("WAIT".utf8)
     @Test func `a server that cannot be reached fails commands at once, and comes back by itself`() async throws {
         let server = try await ScriptedRedisServer.start { _, arguments in echo(arguments) }
         await server.stopAccepting()
-        let log = NodeLog()
+        let log = RecordedLog()
         let node = RedisNode(port: server.port, configuration(), log: log)
         #expect(await node.failure("ECHO", "a")?.code == .unreachable)
         #expect(!node.isAvailable)
@@ -135,13 +135,15 @@ private let wait = Array("WAIT".utf8)
             #expect(failure?.code == .unreachable && failure?.message.contains("127.0.0.1:\(server.port)") == true)
         }
         try await server.startAccepting()
-        #expect(await log.lines.next() == "Redis server is unreachable")
-        #expect(await log.lines.next() == "Redis server is reachable again")
+        #expect(await log.nextMessage() == "Redis server is unreachable")
+        #expect(await log.nextMessage() == "Redis server is reachable again")
         #expect(node.isAvailable)
         #expect(try await node.send("ECHO", "a") == bytes("a"))
         // Once per change, and never for a command.
-        #expect(log.text.split(separator: "\n").count == 2)
-        #expect(log.text.contains("redis.address") && log.text.contains("unreachable"))
+        #expect(log.lines.count == 2)
+        #expect(
+            log.lines.joined(separator: "\n").contains("redis.address")
+                && log.lines.joined(separator: "\n").contains("unreachable"))
         await node.close()
         await server.stop()
     }
@@ -160,13 +162,13 @@ private let wait = Array("WAIT".utf8)
         let server = try await ScriptedRedisServer.start { _, arguments in
             arguments[0] == Array("PING".utf8) && isLoading.withLock { $0 } ? .error("LOADING wait") : echo(arguments)
         }
-        let log = NodeLog()
+        let log = RecordedLog()
         let node = RedisNode(port: server.port, configuration(), log: log)
         let failure = await node.failure("ECHO", "a")
         #expect(failure?.code == .unreachable && failure?.message.contains("loading") == true)
-        #expect(await log.lines.next() == "Redis server is unreachable")
+        #expect(await log.nextMessage() == "Redis server is unreachable")
         isLoading.withLock { $0 = false }
-        #expect(await log.lines.next() == "Redis server is reachable again")
+        #expect(await log.nextMessage() == "Redis server is reachable again")
         #expect(try await node.send("ECHO", "a") == bytes("a"))
         await node.close()
         await server.stop()
@@ -229,7 +231,7 @@ private let wait = Array("WAIT".utf8)
         let server = try await ScriptedRedisServer.start { _, arguments in
             arguments[0] == Array("HELLO".utf8) ? .error("WRONGPASS invalid username-password pair") : nil
         }
-        let log = NodeLog()
+        let log = RecordedLog()
         let settings = configuration {
             $0.username = "some-user"
             $0.password = "some-password"
@@ -241,11 +243,14 @@ private let wait = Array("WAIT".utf8)
             #expect(failure?.message == "the server refused user name or password: check the URL's user and password")
         }
         #expect(server.commands(named: "HELLO").first?.text.contains("AUTH some-user some-password") == true)
-        _ = await log.lines.next()
+        _ = await log.nextMessage()
         var dumped = ""
         dump(settings, to: &dumped)
         dump(node, to: &dumped)
-        let shown = [log.text, dumped, "\(settings)", String(reflecting: settings), String(describing: settings)]
+        let shown = [
+            log.lines.joined(separator: "\n"), dumped, "\(settings)", String(reflecting: settings),
+            String(describing: settings),
+        ]
         for text in shown { #expect(!text.contains("some-password") && !text.contains("some-user")) }
         await node.close()
         await server.stop()

@@ -43,7 +43,7 @@ import Testing
 
     @Test func `connections that the server kills under load lose no caller and mix up no reply`() async throws {
         let server = try await RedisServer.start()
-        let log = NodeLog()
+        let log = RecordedLog()
         let node = RedisNode(port: server.port, configuration(connections: 4), log: log)
         let isDone = Atomic(false)
         let lost = Atomic(0)
@@ -65,7 +65,7 @@ import Testing
 
     @Test func `a server that is stopped and goes on again is found by itself`() async throws {
         let server = try await RedisServer.start()
-        let log = NodeLog()
+        let log = RecordedLog()
         let node = RedisNode(
             port: server.port, configuration(connections: 4) { $0.connectTimeout = .seconds(1) }, log: log)
         #expect(try await node.send("ECHO", "a") == bytes("a"))
@@ -75,9 +75,9 @@ import Testing
         ) {
             defer { isDone.store(true, ordering: .relaxed) }
             server.pause()
-            while await log.lines.next() != "Redis server is unreachable" {}
+            while await log.nextMessage() != "Redis server is unreachable" {}
             server.resume()
-            while await log.lines.next() != "Redis server is reachable again" {}
+            while await log.nextMessage() != "Redis server is reachable again" {}
         }
         #expect(failures[.timedOut, default: 0] > 0)
         #expect(Set(failures.keys).isSubset(of: [.timedOut, .connectionLost, .unreachable]))
@@ -87,17 +87,17 @@ import Testing
 
     @Test func `a server that restarts is found by itself, with no command sent`() async throws {
         let server = try await RedisServer.start()
-        let log = NodeLog()
+        let log = RecordedLog()
         let node = RedisNode(port: server.port, configuration(), log: log)
         #expect(try await node.send("ECHO", "a") == bytes("a"))
         try await server.kill()
         let failure = await node.failure("ECHO", "b")
         #expect(failure?.code == .unreachable || failure?.code == .connectionLost)
         _ = await node.failure("ECHO", "b")
-        #expect(await log.lines.next() == "Redis server is unreachable")
+        #expect(await log.nextMessage() == "Redis server is unreachable")
         #expect(!node.isAvailable)
         try await server.restart()
-        #expect(await log.lines.next() == "Redis server is reachable again")
+        #expect(await log.nextMessage() == "Redis server is reachable again")
         #expect(node.isAvailable)
         #expect(try await node.send("ECHO", "c") == bytes("c"))
         await node.close()
@@ -111,7 +111,7 @@ import Testing
             (nil, "wrong-one", "WRONGPASS"), ("reader", "right", "WRONGPASS"), (nil, nil, "NOAUTH"),
         ]
         for (username, password, refusal) in outcomes {
-            let log = NodeLog()
+            let log = RecordedLog()
             let settings = configuration {
                 $0.username = username
                 $0.password = password
@@ -121,7 +121,9 @@ import Testing
             #expect(failure?.reply?.prefix == refusal)
             #expect(failure == nil || failure?.code == .refused)
             for secret in ["right", "secret", "wrong-one"] {
-                #expect(!log.text.contains(secret) && failure.map { "\($0)" }?.contains(secret) != true)
+                #expect(
+                    !log.lines.joined(separator: "\n").contains(secret)
+                        && failure.map { "\($0)" }?.contains(secret) != true)
             }
             await node.close()
         }

@@ -4,14 +4,13 @@ import CoreMetrics
 import Logging
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite struct RegistryTests {
     private let log = RecordedLog()
 
-    private func registry(
-        _ declarations: [MetricDeclaration] = [], series: Int = 10_000
-    ) -> PrometheusRegistry {
+    private func registry(_ declarations: [MetricDeclaration] = [], series: Int = 10_000) -> PrometheusRegistry {
         PrometheusRegistry(
             declarations: declarations, prefix: "test", maximumSeries: series, logger: self.log.logger)
     }
@@ -167,7 +166,7 @@ import Testing
         let read = try NaiveParser(await registry.exposition())
         #expect(read.samples.filter { $0.name == "c_total" }.count == 3)
         #expect(read.value("c_total", ["overflow": "true"]) == 8)
-        #expect(self.log.messages.count == 1)
+        #expect(self.log.lines.count == 1)
     }
 
     @Test func `the cap is that of all metrics together`() async throws {
@@ -217,7 +216,7 @@ import Testing
         }
         #expect(known(after) == known(before))
         #expect(after.value("test_metrics_refused_total") == 3)
-        #expect(self.log.messages.count == 1)
+        #expect(self.log.lines.count == 1)
     }
 
     @Test func `a histogram whose samples are other metrics is refused`() async throws {
@@ -266,7 +265,7 @@ import Testing
         #expect(!read.samples.contains { $0.name == "b" }, "a sum of gauges says nothing")
         #expect(read.value("test_metrics_series_left_out") == 31)
         #expect(read.value("test_metrics_refused_total") == 0)
-        #expect(self.log.messages.count == 2, "one for each, however often")
+        #expect(self.log.lines.count == 2, "one for each, however often")
     }
 
     @Test func `more than a thousand series of one metric are told if the cap allows it`() async throws {

@@ -6,6 +6,7 @@ import Logging
 import ServiceLifecycle
 import ServiceLifecycleTestKit
 import Telemetry
+import TestSupport
 import Testing
 import Tracing
 
@@ -132,7 +133,7 @@ import Tracing
         }
         #expect(try await self.count("test_spans_exported_total") == 2)
         #expect(try await self.count("test_spans_failed_total") == 0)
-        #expect(self.log.messages.isEmpty)
+        #expect(self.log.lines.isEmpty)
     }
 
     @Test func `what is refused twice is given up, reported once, and the end of it as well`() async throws {
@@ -146,7 +147,7 @@ import Tracing
         }
         #expect(try await self.count("test_spans_failed_total") == 2)
         #expect(try await self.count("test_spans_exported_total") == 1)
-        #expect(self.log.messages.count == 2)
+        #expect(self.log.lines.count == 2)
     }
 
     @Test(arguments: [400, 404, 500])
@@ -199,7 +200,7 @@ import Tracing
         SpanRecorder(queue: queue, sampleRatio: 1).withSpan("late") { _ in }
         #expect(try await self.count("test_spans_failed_total") == 1)
         #expect(try await self.count("test_spans_dropped_total", ["reason": "stopped"]) == 1)
-        #expect(self.log.messages.count == 1)
+        #expect(self.log.lines.count == 1)
     }
 
     @Test func `what the export itself does is not recorded, or it would never end`() async throws {

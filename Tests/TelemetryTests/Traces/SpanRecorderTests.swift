@@ -3,6 +3,7 @@
 import CoreMetrics
 import Foundation
 import Logging
+import TestSupport
 import Testing
 import Tracing
 
