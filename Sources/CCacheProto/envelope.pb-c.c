@@ -746,7 +746,7 @@ const ProtobufCMessageDescriptor semcached__v1__welcome__descriptor =
   (ProtobufCMessageInit) semcached__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[10] =
+static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[11] =
 {
   {
     "id",
@@ -868,9 +868,22 @@ static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[10]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "embed",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Call, request_case),
+    offsetof(Semcached__V1__Call, embed),
+    &semcached__v1__embed_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__call__field_indices_by_name[] = {
   1,   /* field[1] = deadline_ms */
+  10,   /* field[10] = embed */
   9,   /* field[9] = export */
   0,   /* field[0] = id */
   6,   /* field[6] = invalidate */
@@ -885,7 +898,7 @@ static const ProtobufCIntRange semcached__v1__call__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 4 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
 {
@@ -895,7 +908,7 @@ const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
   "Semcached__V1__Call",
   "semcached.v1",
   sizeof(Semcached__V1__Call),
-  10,
+  11,
   semcached__v1__call__field_descriptors,
   semcached__v1__call__field_indices_by_name,
   2,  semcached__v1__call__number_ranges,
@@ -1017,7 +1030,7 @@ const ProtobufCMessageDescriptor semcached__v1__status__descriptor =
   (ProtobufCMessageInit) semcached__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[8] =
+static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[9] =
 {
   {
     "id",
@@ -1115,8 +1128,21 @@ static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[8]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "embed",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Reply, response_case),
+    offsetof(Semcached__V1__Reply, embed),
+    &semcached__v1__embed_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__reply__field_indices_by_name[] = {
+  8,   /* field[8] = embed */
   7,   /* field[7] = export */
   0,   /* field[0] = id */
   4,   /* field[4] = invalidate */
@@ -1130,7 +1156,7 @@ static const ProtobufCIntRange semcached__v1__reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 2 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
 {
@@ -1140,7 +1166,7 @@ const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
   "Semcached__V1__Reply",
   "semcached.v1",
   sizeof(Semcached__V1__Reply),
-  8,
+  9,
   semcached__v1__reply__field_descriptors,
   semcached__v1__reply__field_indices_by_name,
   2,  semcached__v1__reply__number_ranges,

@@ -1312,6 +1312,96 @@ void   semcached__v1__export_response__free_unpacked
   assert(message->base.descriptor == &semcached__v1__export_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__embed_request__init
+                     (Semcached__V1__EmbedRequest         *message)
+{
+  static const Semcached__V1__EmbedRequest init_value = SEMCACHED__V1__EMBED_REQUEST__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__embed_request__get_packed_size
+                     (const Semcached__V1__EmbedRequest *message)
+{
+  assert(message->base.descriptor == &semcached__v1__embed_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__embed_request__pack
+                     (const Semcached__V1__EmbedRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__embed_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__embed_request__pack_to_buffer
+                     (const Semcached__V1__EmbedRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__embed_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__EmbedRequest *
+       semcached__v1__embed_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__EmbedRequest *)
+     protobuf_c_message_unpack (&semcached__v1__embed_request__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__embed_request__free_unpacked
+                     (Semcached__V1__EmbedRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__embed_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__embed_response__init
+                     (Semcached__V1__EmbedResponse         *message)
+{
+  static const Semcached__V1__EmbedResponse init_value = SEMCACHED__V1__EMBED_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__embed_response__get_packed_size
+                     (const Semcached__V1__EmbedResponse *message)
+{
+  assert(message->base.descriptor == &semcached__v1__embed_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__embed_response__pack
+                     (const Semcached__V1__EmbedResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__embed_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__embed_response__pack_to_buffer
+                     (const Semcached__V1__EmbedResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__embed_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__EmbedResponse *
+       semcached__v1__embed_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__EmbedResponse *)
+     protobuf_c_message_unpack (&semcached__v1__embed_response__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__embed_response__free_unpacked
+                     (Semcached__V1__EmbedResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__embed_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__ping_request__init
                      (Semcached__V1__PingRequest         *message)
 {
@@ -3941,6 +4031,108 @@ const ProtobufCMessageDescriptor semcached__v1__export_response__descriptor =
   (ProtobufCMessageInit) semcached__v1__export_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor semcached__v1__embed_request__field_descriptors[2] =
+{
+  {
+    "cache",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__EmbedRequest, cache),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "texts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Semcached__V1__EmbedRequest, n_texts),
+    offsetof(Semcached__V1__EmbedRequest, texts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__embed_request__field_indices_by_name[] = {
+  0,   /* field[0] = cache */
+  1,   /* field[1] = texts */
+};
+static const ProtobufCIntRange semcached__v1__embed_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__embed_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.EmbedRequest",
+  "EmbedRequest",
+  "Semcached__V1__EmbedRequest",
+  "semcached.v1",
+  sizeof(Semcached__V1__EmbedRequest),
+  2,
+  semcached__v1__embed_request__field_descriptors,
+  semcached__v1__embed_request__field_indices_by_name,
+  1,  semcached__v1__embed_request__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__embed_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__embed_response__field_descriptors[2] =
+{
+  {
+    "embeddings",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__EmbedResponse, n_embeddings),
+    offsetof(Semcached__V1__EmbedResponse, embeddings),
+    &semcached__v1__embedding__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "embedding_identity",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__EmbedResponse, embedding_identity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__embed_response__field_indices_by_name[] = {
+  1,   /* field[1] = embedding_identity */
+  0,   /* field[0] = embeddings */
+};
+static const ProtobufCIntRange semcached__v1__embed_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__embed_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.EmbedResponse",
+  "EmbedResponse",
+  "Semcached__V1__EmbedResponse",
+  "semcached.v1",
+  sizeof(Semcached__V1__EmbedResponse),
+  2,
+  semcached__v1__embed_response__field_descriptors,
+  semcached__v1__embed_response__field_indices_by_name,
+  1,  semcached__v1__embed_response__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__embed_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define semcached__v1__ping_request__field_descriptors NULL
 #define semcached__v1__ping_request__field_indices_by_name NULL
 #define semcached__v1__ping_request__number_ranges NULL
@@ -4163,13 +4355,15 @@ const ProtobufCEnumDescriptor semcached__v1__degraded__descriptor =
   semcached__v1__degraded__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor semcached__v1__semantic_cache__method_descriptors[3] =
+static const ProtobufCMethodDescriptor semcached__v1__semantic_cache__method_descriptors[4] =
 {
   { "Lookup", &semcached__v1__lookup_request__descriptor, &semcached__v1__lookup_response__descriptor },
   { "Store", &semcached__v1__store_request__descriptor, &semcached__v1__store_response__descriptor },
   { "Invalidate", &semcached__v1__invalidate_request__descriptor, &semcached__v1__invalidate_response__descriptor },
+  { "Embed", &semcached__v1__embed_request__descriptor, &semcached__v1__embed_response__descriptor },
 };
 const unsigned semcached__v1__semantic_cache__method_indices_by_name[] = {
+  3,        /* Embed */
   2,        /* Invalidate */
   0,        /* Lookup */
   1         /* Store */
@@ -4181,7 +4375,7 @@ const ProtobufCServiceDescriptor semcached__v1__semantic_cache__descriptor =
   "SemanticCache",
   "Semcached__V1__SemanticCache",
   "semcached.v1",
-  3,
+  4,
   semcached__v1__semantic_cache__method_descriptors,
   semcached__v1__semantic_cache__method_indices_by_name
 };
@@ -4208,6 +4402,14 @@ void semcached__v1__semantic_cache__invalidate(ProtobufCService *service,
 {
   assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
   service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void semcached__v1__semantic_cache__embed(ProtobufCService *service,
+                                          const Semcached__V1__EmbedRequest *input,
+                                          Semcached__V1__EmbedResponse_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *service,
                                           Semcached__V1__SemanticCache_ServiceDestroy destroy)

@@ -41,6 +41,27 @@ extension CacheClient {
         return ServerStatistics(statistics)
     }
 
+    /// Embeds texts with a cache's model, as a lookup of them would.
+    ///
+    /// - Parameters:
+    ///   - texts: 1…64 prompts.
+    ///   - cache: Whose model.
+    ///   - timeout: Time that the call may take; the client's own if `nil`.
+    /// - Returns: One vector of unit length for each text, in order. Handed to a lookup or a store of the same cache, it
+    ///   spares the server the work.
+    /// - Throws: ``CacheClientError``.
+    public func embed(
+        _ texts: [String], in cache: String = "default", timeout: Duration? = nil
+    ) async throws(CacheClientError) -> TextEmbeddings {
+        var prompts: [CanonicalPrompt] = []
+        for text in texts { prompts.append(try .make(text, field: "texts")) }
+        let request = EmbedRequest(cache: cache, texts: prompts)
+        guard case .embed(let outcome) = try await self.call(.embed(request), timeout: timeout),
+            outcome.vectors.count == texts.count
+        else { throw .anotherAnswer }
+        return TextEmbeddings(identity: outcome.identity, vectors: outcome.vectors)
+    }
+
     /// Asks the server whether it is there.
     ///
     /// - Parameter timeout: Time that the call may take; the client's own if `nil`.
@@ -50,6 +71,14 @@ extension CacheClient {
         guard case .ping(let version) = try await self.call(.ping, timeout: timeout) else { throw .anotherAnswer }
         return ServerPing(serverVersion: version, roundTrip: ContinuousClock.now - start)
     }
+}
+
+/// Vectors of texts, and which model made them.
+public struct TextEmbeddings: Sendable, Hashable {
+    /// Provider, model, dimensions and revision. Vectors of two identities cannot be compared.
+    public let identity: String
+    /// One for each text, of unit length.
+    public let vectors: [[Float]]
 }
 
 extension CacheClientError {

@@ -40,6 +40,11 @@ extension ServiceRequest {
                 throw .invalid("page_size", "is \(export.pageSize); it must be 1 to \(Limits.maximumExportPage)")
             }
             bytes = export.cache.utf8.count + (export.cursor?.count ?? 0)
+        case .embed(let embed):
+            guard (1...Limits.maximumEmbedTexts).contains(embed.texts.count) else {
+                throw .invalid("texts", "has \(embed.texts.count) texts; it must be 1 to \(Limits.maximumEmbedTexts)")
+            }
+            bytes = embed.cache.utf8.count + embed.texts.reduce(0) { $0 + $1.text.utf8.count + 8 }
         case .ping:
             bytes = 0
         }
@@ -83,14 +88,18 @@ private func checkCount(_ field: String, _ count: Int, _ limit: Int) throws(Cach
     guard count <= limit else { throw .invalid(field, "has \(count) elements, the limit is \(limit)") }
 }
 
-extension Prompt {
-    static func make(_ text: String) throws(CacheClientError) -> Self {
+extension CanonicalPrompt {
+    static func make(_ text: String, field: StaticString = "prompt") throws(CacheClientError) -> Self {
         do throws(CacheError) {
-            return .text(try CanonicalPrompt(text))
+            return try Self(text, field: field)
         } catch {
             throw CacheClientError(error, origin: .client)
         }
     }
+}
+
+extension Prompt {
+    static func make(_ text: String) throws(CacheClientError) -> Self { .text(try CanonicalPrompt.make(text)) }
 
     static func make(_ messages: [CacheChatMessage]) throws(CacheClientError) -> Self {
         guard !messages.isEmpty else { throw .invalid("messages", "is empty") }

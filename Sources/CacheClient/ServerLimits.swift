@@ -40,16 +40,21 @@ struct ServerLimits: Sendable, Hashable {
             case .ids, .filter, .tags, .wholeCache, .wholeTenant:
                 return nil
             }
+        case .embed(let embed):
+            for text in embed.texts {
+                if let fault = self.fault(ofPrompt: .text(text), field: "texts") { return fault }
+            }
+            return nil
         case .stats, .export, .ping:
             return nil
         }
     }
 
     /// Of a chat the server's policy decides what the prompt is.
-    private func fault(ofPrompt prompt: Prompt) -> CacheClientError? {
+    private func fault(ofPrompt prompt: Prompt, field: StaticString = "prompt") -> CacheClientError? {
         guard case .text(let text) = prompt else { return nil }
         let count = text.text.utf8.count
         guard count > self.maximumPromptBytes else { return nil }
-        return CacheClientError(.tooLong("prompt", count, limit: self.maximumPromptBytes), origin: .client)
+        return CacheClientError(.tooLong(field, count, limit: self.maximumPromptBytes), origin: .client)
     }
 }

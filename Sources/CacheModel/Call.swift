@@ -8,6 +8,7 @@ package enum ServiceRequest: Sendable, Equatable {
     /// One cache's, or all of the tenant's if `nil`.
     case stats(cache: String?)
     case export(ExportRequest)
+    case embed(EmbedRequest)
     case ping
 }
 
@@ -18,5 +19,6 @@ package enum ServiceResponse: Sendable, Equatable {
     case invalidate(InvalidateOutcome)
     case stats(ServiceStatistics)
     case export(ExportPage)
+    case embed(EmbedOutcome)
     case ping(serverVersion: String)
 }

@@ -163,6 +163,8 @@ package enum Limits {
     package static let maximumEntryIDs = 10_000
     /// Entry ids that an Invalidate reports as a sample.
     package static let maximumSampleIDs = 20
+    /// Texts that one Embed may have: 1 MiB of vectors of the largest dimension.
+    package static let maximumEmbedTexts = 64
     /// Caches that one Stats reports.
     package static let maximumCachesInStats = 10_000
     /// Entries of one page of an Export.

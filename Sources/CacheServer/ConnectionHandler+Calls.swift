@@ -112,7 +112,7 @@ extension ConnectionHandler {
         var result = result
         if self.isOverfull {
             switch result {
-            case .success(.lookup(.hit)), .success(.export):
+            case .success(.lookup(.hit)), .success(.export), .success(.embed):
                 result = .failure(CacheError(.resourceExhausted, "too many replies wait to be read; read them first"))
             default: break
             }

@@ -151,6 +151,8 @@ package final class Dispatcher: Sendable {
             return .stats(statistics)
         case .export(let export):
             return .export(try await self.engine.export(export, scope: scope))
+        case .embed(let embed):
+            return .embed(try await self.engine.embed(embed, scope: scope, by: deadline))
         case .ping:
             return .ping(serverVersion: ServiceVersion.current)
         }

@@ -46,7 +46,7 @@ extension ServiceRequest {
     /// What a credential must have for it; `nil` for what every peer that was let in may ask.
     var role: Roles? {
         switch self {
-        case .lookup: .read
+        case .lookup, .embed: .read
         case .store: .write
         case .invalidate: .invalidate
         case .stats, .export: .admin

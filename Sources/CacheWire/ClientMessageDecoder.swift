@@ -100,6 +100,8 @@ package final class ClientMessageDecoder {
             return .stats(cache: try statisticsCache(call.stats.pointee))
         case SEMCACHED__V1__CALL__REQUEST_EXPORT:
             return .export(try ExportRequest(call.export.pointee))
+        case SEMCACHED__V1__CALL__REQUEST_EMBED:
+            return .embed(try EmbedRequest(call.embed.pointee))
         case SEMCACHED__V1__CALL__REQUEST_PING:
             return .ping
         default:

@@ -89,6 +89,9 @@ extension MessageBuilder {
         case .export(let export):
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_EXPORT
             packed.pointee.export = self.export(export)
+        case .embed(let embed):
+            packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_EMBED
+            packed.pointee.embed = self.embed(embed)
         case .ping:
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_PING
             packed.pointee.ping = self.make(semcached__v1__ping_request__init)

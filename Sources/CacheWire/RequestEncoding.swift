@@ -125,7 +125,7 @@ extension MessageBuilder {
         }
     }
 
-    private func embedding(_ values: [Float]?) -> UnsafeMutablePointer<Semcached__V1__Embedding>? {
+    func embedding(_ values: [Float]?) -> UnsafeMutablePointer<Semcached__V1__Embedding>? {
         guard let values else { return nil }
         let packed = self.make(semcached__v1__embedding__init)
         (packed.pointee.n_values, packed.pointee.values) = self.list(values) { $0 }

@@ -82,6 +82,8 @@ package final class ServerMessageDecoder {
             return .stats(ServiceStatistics(packed.stats.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_EXPORT:
             return .export(try ExportPage(packed.export.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_EMBED:
+            return .embed(try EmbedOutcome(packed.embed.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_PING:
             return .ping(serverVersion: String(decoding: packed.ping.pointee.server_version.bytes, as: UTF8.self))
         default:

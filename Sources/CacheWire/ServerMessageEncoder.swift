@@ -70,6 +70,9 @@ extension MessageBuilder {
         case .success(.export(let page)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_EXPORT
             packed.pointee.export = self.page(page)
+        case .success(.embed(let outcome)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_EMBED
+            packed.pointee.embed = self.embed(outcome)
         case .success(.ping(let serverVersion)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_PING
             packed.pointee.ping = self.ping(serverVersion)

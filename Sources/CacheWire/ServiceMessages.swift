@@ -8,6 +8,7 @@ package enum ServiceMethod: String, Sendable, CaseIterable {
     case lookup = "Lookup"
     case store = "Store"
     case invalidate = "Invalidate"
+    case embed = "Embed"
     case stats = "Stats"
     case export = "Export"
     case ping = "Ping"
@@ -15,7 +16,7 @@ package enum ServiceMethod: String, Sendable, CaseIterable {
     /// Full name of the service.
     package var service: String {
         switch self {
-        case .lookup, .store, .invalidate: "semcached.v1.SemanticCache"
+        case .lookup, .store, .invalidate, .embed: "semcached.v1.SemanticCache"
         case .stats, .export, .ping: "semcached.v1.Admin"
         }
     }
@@ -27,6 +28,7 @@ extension ServiceRequest {
         case .lookup: .lookup
         case .store: .store
         case .invalidate: .invalidate
+        case .embed: .embed
         case .stats: .stats
         case .export: .export
         case .ping: .ping
@@ -51,6 +53,9 @@ extension ServiceRequest {
         case .invalidate:
             let message = try unpacked(body, arena, semcached__v1__invalidate_request__unpack)
             self = .invalidate(try InvalidateRequest(message.pointee))
+        case .embed:
+            let message = try unpacked(body, arena, semcached__v1__embed_request__unpack)
+            self = .embed(try EmbedRequest(message.pointee))
         case .stats:
             let message = try unpacked(body, arena, semcached__v1__stats_request__unpack)
             self = .stats(cache: try statisticsCache(message.pointee))
@@ -82,6 +87,7 @@ extension ServiceResponse {
         case .lookup: .lookup
         case .store: .store
         case .invalidate: .invalidate
+        case .embed: .embed
         case .stats: .stats
         case .export: .export
         case .ping: .ping
@@ -97,6 +103,7 @@ extension ServiceResponse {
             case .lookup(let outcome): UnsafeRawPointer(build.lookup(outcome))
             case .store(let outcome): UnsafeRawPointer(build.store(outcome))
             case .invalidate(let outcome): UnsafeRawPointer(build.invalidate(outcome))
+            case .embed(let outcome): UnsafeRawPointer(build.embed(outcome))
             case .stats(let statistics): UnsafeRawPointer(build.statistics(statistics))
             case .export(let page): UnsafeRawPointer(build.page(page))
             case .ping(let serverVersion): UnsafeRawPointer(build.ping(serverVersion))

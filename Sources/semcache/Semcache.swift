@@ -26,7 +26,7 @@ struct Semcache: AsyncParsableCommand {
         version: versionText,
         subcommands: [
             LookupCommand.self, StoreCommand.self, InvalidateCommand.self, ImportCommand.self, ExportCommand.self,
-            StatsCommand.self, PingCommand.self, KeysCommand.self,
+            EmbedCommand.self, StatsCommand.self, PingCommand.self, KeysCommand.self,
         ])
 
     static func main() async {

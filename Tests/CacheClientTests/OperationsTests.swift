@@ -64,6 +64,23 @@ struct OperationsTests {
         #expect(hit.best.expiresAt == CacheInstant(milliseconds: 9000))
     }
 
+    @Test func `texts are sent as prompts, and their vectors come back with the model's name`() async throws {
+        let outcome = EmbedOutcome(identity: "p/m/2/r", vectors: [[1, 0], [0, 1]])
+        let (request, answer) = try await self.exchange(.success(.embed(outcome))) { client in
+            try await client.embed(["  a  question ", "b"], in: "support")
+        }
+        let texts = [try CanonicalPrompt("a question"), try CanonicalPrompt("b")]
+        #expect(request == .embed(EmbedRequest(cache: "support", texts: texts)))
+        let embeddings = try answer.get()
+        #expect(embeddings.identity == "p/m/2/r" && embeddings.vectors == [[1, 0], [0, 1]])
+    }
+
+    @Test func `an answer with another number of vectors than texts is none`() async throws {
+        let outcome = EmbedOutcome(identity: "p/m/2/r", vectors: [[1, 0]])
+        let (_, answer) = try await self.exchange(.success(.embed(outcome))) { try await $0.embed(["a", "b"]) }
+        #expect(throws: CacheClientError.self) { try answer.get() }
+    }
+
     @Test func `a miss says why`() async throws {
         let outcome = LookupOutcome.miss(
             LookupMiss(

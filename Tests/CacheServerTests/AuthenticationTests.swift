@@ -76,7 +76,9 @@ import Testing
         let authenticator = CredentialAuthenticator(.init(keys: Keyed.keys))
         try await TestServer.run(authenticator: authenticator) { server in
             let calls: [(Roles, ServiceRequest)] = [
-                (.read, .lookup(lookup("q"))), (.write, .store(store("q", "a"))),
+                (.read, .lookup(lookup("q"))),
+                (.read, .embed(EmbedRequest(cache: "support", texts: [try CanonicalPrompt("q")]))),
+                (.write, .store(store("q", "a"))),
                 (.invalidate, .invalidate(InvalidateRequest(cache: "support", selector: .wholeCache))),
                 (.admin, .stats(cache: nil)), (.admin, .export(ExportRequest(cache: "support"))),
             ]
@@ -96,7 +98,7 @@ import Testing
                 Issue.record("no statistics")
                 return
             }
-            #expect(statistics.tenant.refusedByRole == 15)
+            #expect(statistics.tenant.refusedByRole == 18)
             #expect(statistics.connections == 0 && statistics.l1Entries == 0, "tells of others")
         }
     }

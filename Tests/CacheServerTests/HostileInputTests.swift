@@ -34,7 +34,7 @@ import Testing
             (.lookup(ProtobufBytes().text(1, "c").data(2, Array("ac\0me".utf8))), "prompt contains a NUL"),
             (.store(stored.data(1, [0x63, 0])), "cache contains a NUL"),
             (.lookup(.asking().float(4, .nan)), "similarity_threshold is not a number from -1 to 1"),
-            (.call(14, ProtobufBytes()), "the call names no request that this server knows"),
+            (.call(99, ProtobufBytes()), "the call names no request that this server knows"),
         ]
     }()
 

@@ -114,6 +114,15 @@ class Checks:
         answer = self.lookup("what is a stock client?", mode=self.messages.LOOKUP_MODE_EXACT)
         assert answer.outcome == self.messages.OUTCOME_MISS, answer
 
+    def check_embed(self):
+        made = self.cache.Embed(
+            self.messages.EmbedRequest(cache=b"stock", texts=[b"one", b"two", b"one"]), timeout=10,
+            metadata=self.metadata)
+        vectors = [list(embedding.values) for embedding in made.embeddings]
+        assert len(vectors) == 3 and vectors[0] == vectors[2] != vectors[1], made
+        assert abs(sum(value * value for value in vectors[0]) - 1) < 1e-4, made
+        assert made.embedding_identity, made
+
     def check_large_response(self):
         large = bytes(range(256)) * 8000
         self.cache.Store(

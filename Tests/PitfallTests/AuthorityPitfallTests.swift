@@ -109,6 +109,7 @@ import Testing
                     (.read, .lookup(lookup(Self.question))), (.read, .lookup(lookup(Self.paraphrase))),
                     (.write, .store(store("another", "one"))), (.admin, .stats(cache: nil)),
                     (.admin, .export(ExportRequest(cache: "support"))),
+                    (.read, .embed(EmbedRequest(cache: "support", texts: [try CanonicalPrompt("q")]))),
                     (.invalidate, .invalidate(invalidate(.ids([id]), isDryRun: true))),
                     (.invalidate, .invalidate(invalidate(.wholeTenant(confirmation: "a"), cache: "", isDryRun: true))),
                 ]
@@ -138,6 +139,7 @@ import Testing
             let requests: [ServiceRequest] = [
                 .ping, .stats(cache: nil), .stats(cache: "support"), .lookup(lookup(Self.question)),
                 .export(ExportRequest(cache: "support")),
+                .embed(EmbedRequest(cache: "support", texts: [try CanonicalPrompt("q")])),
                 .invalidate(invalidate(.wholeCache)), .store(store("another", "one")),
             ]
             let credentials: [Credential?] = [nil, Credential.none, .apiKey("b"), .apiKey("A"), .token("a")]

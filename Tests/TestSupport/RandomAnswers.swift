@@ -84,7 +84,7 @@ extension SeededGenerator {
 
     package mutating func serverMessage() -> ServerMessage {
         let response: ServiceResponse
-        switch self.int(0...10) {
+        switch self.int(0...11) {
         case 0:
             var welcome = Welcome(
                 version: UInt32(self.int(0...9)), serverVersion: self.text(),
@@ -109,6 +109,9 @@ extension SeededGenerator {
                     isDryRun: self.chance(0.5)))
         case 8: response = .stats(self.statistics())
         case 9: response = .export(self.exportPage())
+        case 10:
+            let vectors = (0..<self.int(0...4)).map { _ in (0..<self.int(0...9)).map { Float($0) } }
+            response = .embed(EmbedOutcome(identity: self.text(), vectors: vectors))
         default: response = .ping(serverVersion: self.text())
         }
         return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .success(response)))

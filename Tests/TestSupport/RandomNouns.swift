@@ -124,6 +124,11 @@ extension SeededGenerator {
             pageSize: self.int(1...Limits.maximumExportPage))
     }
 
+    package mutating func embedRequest() -> EmbedRequest {
+        EmbedRequest(
+            cache: self.text(1...8), texts: (0..<self.int(1...Limits.maximumEmbedTexts)).map { _ in self.question() })
+    }
+
     package mutating func clientMessage() -> ClientMessage {
         switch self.int(0...11) {
         case 0:
@@ -136,12 +141,13 @@ extension SeededGenerator {
         default: break
         }
         let request: ServiceRequest =
-            switch self.int(0...10) {
+            switch self.int(0...11) {
             case 0...3: .lookup(self.lookupRequest())
             case 4...6: .store(self.storeRequest())
             case 7: .invalidate(self.invalidateRequest())
             case 8: .stats(cache: self.chance(0.5) ? nil : self.text(1...8))
             case 9: .export(self.exportRequest())
+            case 10: .embed(self.embedRequest())
             default: .ping
             }
         return .call(

@@ -126,6 +126,9 @@ struct  Semcached__V1__Welcome
   uint32_t maximum_calls_in_flight;
   uint32_t maximum_prompt_bytes;
   uint32_t maximum_response_bytes;
+  /*
+   * Of the server's default model; a cache may have another.
+   */
   uint32_t embedding_dimensions;
 };
 #define SEMCACHED__V1__WELCOME__INIT \
@@ -140,7 +143,8 @@ typedef enum {
   SEMCACHED__V1__CALL__REQUEST_INVALIDATE = 10,
   SEMCACHED__V1__CALL__REQUEST_STATS = 11,
   SEMCACHED__V1__CALL__REQUEST_PING = 12,
-  SEMCACHED__V1__CALL__REQUEST_EXPORT = 13
+  SEMCACHED__V1__CALL__REQUEST_EXPORT = 13,
+  SEMCACHED__V1__CALL__REQUEST_EMBED = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__CALL__REQUEST__CASE)
 } Semcached__V1__Call__RequestCase;
 
@@ -171,6 +175,7 @@ struct  Semcached__V1__Call
     Semcached__V1__StatsRequest *stats;
     Semcached__V1__PingRequest *ping;
     Semcached__V1__ExportRequest *export;
+    Semcached__V1__EmbedRequest *embed;
   };
 };
 #define SEMCACHED__V1__CALL__INIT \
@@ -220,7 +225,8 @@ typedef enum {
   SEMCACHED__V1__REPLY__RESPONSE_INVALIDATE = 10,
   SEMCACHED__V1__REPLY__RESPONSE_STATS = 11,
   SEMCACHED__V1__REPLY__RESPONSE_PING = 12,
-  SEMCACHED__V1__REPLY__RESPONSE_EXPORT = 13
+  SEMCACHED__V1__REPLY__RESPONSE_EXPORT = 13,
+  SEMCACHED__V1__REPLY__RESPONSE_EMBED = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__REPLY__RESPONSE__CASE)
 } Semcached__V1__Reply__ResponseCase;
 
@@ -244,6 +250,7 @@ struct  Semcached__V1__Reply
     Semcached__V1__StatsResponse *stats;
     Semcached__V1__PingResponse *ping;
     Semcached__V1__ExportResponse *export;
+    Semcached__V1__EmbedResponse *embed;
   };
 };
 #define SEMCACHED__V1__REPLY__INIT \

@@ -44,6 +44,8 @@ typedef struct Semcached__V1__ExportRequest Semcached__V1__ExportRequest;
 typedef struct Semcached__V1__VaryParts Semcached__V1__VaryParts;
 typedef struct Semcached__V1__ExportedEntry Semcached__V1__ExportedEntry;
 typedef struct Semcached__V1__ExportResponse Semcached__V1__ExportResponse;
+typedef struct Semcached__V1__EmbedRequest Semcached__V1__EmbedRequest;
+typedef struct Semcached__V1__EmbedResponse Semcached__V1__EmbedResponse;
 typedef struct Semcached__V1__PingRequest Semcached__V1__PingRequest;
 typedef struct Semcached__V1__PingResponse Semcached__V1__PingResponse;
 
@@ -180,7 +182,7 @@ struct  Semcached__V1__Attribute
 
 
 /*
- * A vector that the caller computed with the cache's own model. Normalised by the server.
+ * A vector of the cache's own model. The server gives it unit length.
  */
 struct  Semcached__V1__Embedding
 {
@@ -739,6 +741,39 @@ struct  Semcached__V1__ExportResponse
 };
 #define SEMCACHED__V1__EXPORT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__export_response__descriptor) \
+    , 0,NULL, {0,NULL} }
+
+
+struct  Semcached__V1__EmbedRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cache;
+  /*
+   * Each like `prompt` of a LookupRequest; 1 to 64.
+   */
+  size_t n_texts;
+  ProtobufCBinaryData *texts;
+};
+#define SEMCACHED__V1__EMBED_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__embed_request__descriptor) \
+    , {0,NULL}, 0,NULL }
+
+
+struct  Semcached__V1__EmbedResponse
+{
+  ProtobufCMessage base;
+  /*
+   * One for each text, in order, of unit length.
+   */
+  size_t n_embeddings;
+  Semcached__V1__Embedding **embeddings;
+  /*
+   * Provider, model, dimensions and revision. Vectors of two identities cannot be compared.
+   */
+  ProtobufCBinaryData embedding_identity;
+};
+#define SEMCACHED__V1__EMBED_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__embed_response__descriptor) \
     , 0,NULL, {0,NULL} }
 
 
@@ -1312,6 +1347,44 @@ Semcached__V1__ExportResponse *
 void   semcached__v1__export_response__free_unpacked
                      (Semcached__V1__ExportResponse *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__EmbedRequest methods */
+void   semcached__v1__embed_request__init
+                     (Semcached__V1__EmbedRequest         *message);
+size_t semcached__v1__embed_request__get_packed_size
+                     (const Semcached__V1__EmbedRequest   *message);
+size_t semcached__v1__embed_request__pack
+                     (const Semcached__V1__EmbedRequest   *message,
+                      uint8_t             *out);
+size_t semcached__v1__embed_request__pack_to_buffer
+                     (const Semcached__V1__EmbedRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__EmbedRequest *
+       semcached__v1__embed_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__embed_request__free_unpacked
+                     (Semcached__V1__EmbedRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__EmbedResponse methods */
+void   semcached__v1__embed_response__init
+                     (Semcached__V1__EmbedResponse         *message);
+size_t semcached__v1__embed_response__get_packed_size
+                     (const Semcached__V1__EmbedResponse   *message);
+size_t semcached__v1__embed_response__pack
+                     (const Semcached__V1__EmbedResponse   *message,
+                      uint8_t             *out);
+size_t semcached__v1__embed_response__pack_to_buffer
+                     (const Semcached__V1__EmbedResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__EmbedResponse *
+       semcached__v1__embed_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__embed_response__free_unpacked
+                     (Semcached__V1__EmbedResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__PingRequest methods */
 void   semcached__v1__ping_request__init
                      (Semcached__V1__PingRequest         *message);
@@ -1439,6 +1512,12 @@ typedef void (*Semcached__V1__ExportedEntry_Closure)
 typedef void (*Semcached__V1__ExportResponse_Closure)
                  (const Semcached__V1__ExportResponse *message,
                   void *closure_data);
+typedef void (*Semcached__V1__EmbedRequest_Closure)
+                 (const Semcached__V1__EmbedRequest *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__EmbedResponse_Closure)
+                 (const Semcached__V1__EmbedResponse *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__PingRequest_Closure)
                  (const Semcached__V1__PingRequest *message,
                   void *closure_data);
@@ -1464,6 +1543,10 @@ struct Semcached__V1__SemanticCache_Service
                      const Semcached__V1__InvalidateRequest *input,
                      Semcached__V1__InvalidateResponse_Closure closure,
                      void *closure_data);
+  void (*embed)(Semcached__V1__SemanticCache_Service *service,
+                const Semcached__V1__EmbedRequest *input,
+                Semcached__V1__EmbedResponse_Closure closure,
+                void *closure_data);
 };
 typedef void (*Semcached__V1__SemanticCache_ServiceDestroy)(Semcached__V1__SemanticCache_Service *);
 void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *service,
@@ -1474,7 +1557,8 @@ void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *
     { SEMCACHED__V1__SEMANTIC_CACHE__BASE_INIT,\
       function_prefix__ ## lookup,\
       function_prefix__ ## store,\
-      function_prefix__ ## invalidate  }
+      function_prefix__ ## invalidate,\
+      function_prefix__ ## embed  }
 void semcached__v1__semantic_cache__lookup(ProtobufCService *service,
                                            const Semcached__V1__LookupRequest *input,
                                            Semcached__V1__LookupResponse_Closure closure,
@@ -1487,6 +1571,10 @@ void semcached__v1__semantic_cache__invalidate(ProtobufCService *service,
                                                const Semcached__V1__InvalidateRequest *input,
                                                Semcached__V1__InvalidateResponse_Closure closure,
                                                void *closure_data);
+void semcached__v1__semantic_cache__embed(ProtobufCService *service,
+                                          const Semcached__V1__EmbedRequest *input,
+                                          Semcached__V1__EmbedResponse_Closure closure,
+                                          void *closure_data);
 typedef struct Semcached__V1__Admin_Service Semcached__V1__Admin_Service;
 struct Semcached__V1__Admin_Service
 {
@@ -1563,6 +1651,8 @@ extern const ProtobufCMessageDescriptor semcached__v1__export_request__descripto
 extern const ProtobufCMessageDescriptor semcached__v1__vary_parts__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__exported_entry__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__export_response__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__embed_request__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__embed_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_response__descriptor;
 extern const ProtobufCServiceDescriptor semcached__v1__semantic_cache__descriptor;
