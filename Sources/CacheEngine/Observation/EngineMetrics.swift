@@ -14,6 +14,7 @@ struct EngineMetrics: Sendable {
         case invalidate = "Invalidate"
         case stats = "Stats"
         case export = "Export"
+        case embed = "Embed"
     }
 
     private let durations: [Method: Timer]

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+
+extension CacheEngine {
+    /// Embeds texts with a cache's embedder, each as a Lookup would embed it as its prompt.
+    ///
+    /// - Parameter texts: 1…``Limits/maximumEmbedTexts``, each a valid prompt.
+    /// - Returns: A vector for each, in their order, and what made them.
+    /// - Throws: ``CacheError`` with `.invalidArgument` for no texts, too many, or one that is no prompt; `.unavailable`,
+    ///   `.resourceExhausted`, `.deadlineExceeded` or `.cancelled` if any has no vector; and as
+    ///   ``route(cache:vary:scope:)``.
+    package func embed(
+        _ texts: [String], cache: String, scope: TenantScope, by deadline: ContinuousClock.Instant
+    ) async throws(CacheError) -> (EmbeddingIdentity, [Embedding]) {
+        let route = try self.route(cache: cache, vary: [], scope: scope)
+        guard !texts.isEmpty else { throw .invalidArgument("texts", "is empty") }
+        guard texts.count <= Limits.maximumEmbedTexts else {
+            throw .invalidArgument("texts", "has \(texts.count) texts, at most \(Limits.maximumEmbedTexts) are allowed")
+        }
+        var prompts: [CanonicalPrompt] = []
+        for text in texts { prompts.append(try CanonicalPrompt(text, field: "texts")) }
+        let given = prompts
+        let embeddings = try await self.metrics.measure(.embed) { () async throws(CacheError) -> [Embedding] in
+            try await Self.embeddings(of: given, on: route, by: deadline)
+        }
+        return (route.identity, embeddings)
+    }
+
+    private struct Answer: Sendable {
+        let place: Int
+        let result: Result<Embedding, EmbedderError>
+    }
+
+    /// All at once, so that they can be one batch. The first failure gives the rest up.
+    private static func embeddings(
+        of prompts: [CanonicalPrompt], on route: CacheRoute, by deadline: ContinuousClock.Instant
+    ) async throws(CacheError) -> [Embedding] {
+        let result: Result<[Embedding], EmbedderError> = await withTaskGroup(of: Answer.self) { group in
+            for (place, prompt) in prompts.enumerated() {
+                group.addTask {
+                    Answer(place: place, result: await Self.embedding(of: prompt, on: route, by: deadline))
+                }
+            }
+            var embeddings = [Embedding?](repeating: nil, count: prompts.count)
+            var failure: EmbedderError?
+            for await answer in group {
+                switch answer.result {
+                case .success(let embedding): embeddings[answer.place] = embedding
+                case .failure(let error):
+                    // Those given up for it fail after it.
+                    failure = failure ?? error
+                    group.cancelAll()
+                }
+            }
+            if let failure { return .failure(failure) }
+            return .success(embeddings.compactMap { $0 })
+        }
+        switch result {
+        case .success(let embeddings): return embeddings
+        case .failure(let error): throw CacheError(error)
+        }
+    }
+
+    // On its own: in the closure of a task, with optimisation, the compiler makes a mess of the error's type.
+    private static func embedding(
+        of prompt: CanonicalPrompt, on route: CacheRoute, by deadline: ContinuousClock.Instant
+    ) async -> Result<Embedding, EmbedderError> {
+        do throws(EmbedderError) {
+            return .success(
+                try await route.pool.embed(
+                    prompt.text, for: route.tenant.scope.tenant, by: deadline, priority: .lookup))
+        } catch {
+            return .failure(error)
+        }
+    }
+}
