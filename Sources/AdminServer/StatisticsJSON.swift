@@ -19,6 +19,10 @@ extension JSONWriter {
             writer.member("embeddings_computed", figures.process.embeddingsComputed)
             writer.member("embeddings_cached", figures.process.embeddingsCached)
             writer.member("embedding_queue_length", UInt64(figures.embeddingQueueLength))
+            writer.key("embedders")
+            writer.array { writer in
+                for embedder in figures.embedders { writer.write(embedder) }
+            }
             if let isStoreAnswering = figures.isStoreAnswering {
                 writer.key("store_up")
                 writer.bool(isStoreAnswering)
@@ -31,6 +35,21 @@ extension JSONWriter {
             guard figures.othersCount > 0 else { return }
             writer.key("other")
             writer.write(figures.others)
+        }
+    }
+
+    private mutating func write(_ embedder: EngineFigures.Embedder) {
+        self.object { writer in
+            writer.key("name")
+            writer.string(embedder.name)
+            writer.key("identity")
+            writer.string(embedder.identity.description)
+            writer.key("ready")
+            writer.bool(embedder.isReady)
+            writer.member("queue_length", UInt64(embedder.queueLength))
+            writer.member("embeddings_computed", embedder.computed)
+            writer.member("embeddings_cached", embedder.remembered)
+            writer.member("embeddings_restored", embedder.restored)
         }
     }
 

@@ -62,7 +62,8 @@ extension CacheEngine {
             guard case .ask(let text, let partition, _) = try route.question(of: prompt) else {
                 return (nil, route.counters)
             }
-            let embedding = try await self.embedding(of: text, on: route, given: given, by: deadline)
+            let embedding = try await self.embedding(
+                of: text, on: route, given: given, by: deadline, priority: .lookup)
             selector = .radius(embedding, similarity: similarity, in: partition)
         }
         return (selector, route.counters)
@@ -92,7 +93,9 @@ extension CacheEngine {
         // The store does not name all that it removed; memory can be read again.
         case .radius(_, _, let partition): self.memory.removeAll(of: partition.cache)
         case .filter(_, let cache), .cache(let cache): self.memory.removeAll(of: cache)
-        case .tenant(let scope): self.memory.removeAll(of: scope)
+        case .tenant(let scope):
+            self.memory.removeAll(of: scope)
+            for pool in self.pools.all { pool.forget(scope.tenant) }
         }
     }
 }

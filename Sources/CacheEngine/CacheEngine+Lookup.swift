@@ -25,7 +25,7 @@ extension CacheEngine {
         case .bypass(let bypass):
             outcome = .bypass(bypass)
         case .ask(let text, let partition, let id):
-            let inquiry = Inquiry(request, text: text, partition: partition, id: id, policy: route.policy)
+            let inquiry = Inquiry(request, text: text, partition: partition, id: id, route)
             do throws(Trouble) {
                 outcome = try await self.decide(inquiry, by: deadline)
             } catch {
@@ -54,15 +54,17 @@ extension CacheEngine {
         /// Of the entry of the prompt itself.
         let id: EntryID
         let policy: CachePolicy
+        let pool: EmbeddingPool
         let threshold: Float
 
-        init(_ request: LookupRequest, text: CanonicalPrompt, partition: Partition, id: EntryID, policy: CachePolicy) {
+        init(_ request: LookupRequest, text: CanonicalPrompt, partition: Partition, id: EntryID, _ route: CacheRoute) {
             self.request = request
             self.text = text
             self.partition = partition
             self.id = id
-            self.policy = policy
-            self.threshold = policy.threshold(requested: request.similarityThreshold)
+            self.policy = route.policy
+            self.pool = route.pool
+            self.threshold = route.policy.threshold(requested: request.similarityThreshold)
         }
 
         /// Whether the prompt alone decides what is near: not with a vector of the caller's own, and not with a filter.
@@ -86,7 +88,7 @@ extension CacheEngine {
     ) async throws(Trouble) -> LookupOutcome {
         let now = self.now
         let request = inquiry.request
-        let embedding = try self.given(request.embedding)
+        let embedding = try Self.given(request.embedding, inquiry.pool)
         if request.topK == 1, let hit = self.remembered(inquiry, at: now) { return .hit(hit) }
         // Before the store is read: what changes there from now on must not be undone here.
         let ticket = self.memory.ticket(in: inquiry.partition)
@@ -188,10 +190,10 @@ extension CacheEngine {
         return .degraded(.storeUnavailable)
     }
 
-    private func given(_ values: [Float]?) throws(Trouble) -> Embedding? {
+    private static func given(_ values: [Float]?, _ pool: EmbeddingPool) throws(Trouble) -> Embedding? {
         guard let values else { return nil }
         do throws(CacheError) {
-            return try Embedding(normalising: values, dimensions: self.dimensions)
+            return try Embedding(normalising: values, dimensions: pool.identity.dimensions)
         } catch {
             throw .refused(error)
         }
@@ -202,8 +204,8 @@ extension CacheEngine {
     ) async throws(Trouble) -> Embedding {
         if let given { return given }
         do throws(EmbedderError) {
-            return try await self.pool.embed(
-                inquiry.text.text, for: inquiry.partition.cache.tenant.tenant, by: deadline)
+            return try await inquiry.pool.embed(
+                inquiry.text.text, for: inquiry.partition.cache.tenant.tenant, by: deadline, priority: .lookup)
         } catch {
             if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue, nil) }
             switch error.code {

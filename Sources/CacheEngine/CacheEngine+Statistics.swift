@@ -16,7 +16,7 @@ extension CacheEngine {
         let tenant = try self.tenant(scope)
         let size: TenantSize
         do throws(VectorStoreError) {
-            size = try await self.store.sizes(of: scope, identity: self.pool.identity.key, at: self.now)
+            size = try await self.store.sizes(of: scope, identities: self.pools.identities, at: self.now)
         } catch {
             throw self.refusal(error)
         }
@@ -35,7 +35,7 @@ extension CacheEngine {
         statistics.caches = caches.filter { wanted == nil || $0.key == wanted }.map(\.value)
             .sorted { $0.cache.utf8.lexicographicallyPrecedes($1.cache.utf8) }
         statistics.uptime = ContinuousClock.now - self.startedAt
-        statistics.embedder = self.pool.identity.description
+        statistics.embedder = self.pools.identities(of: tenant.policy).map(\.description).joined(separator: ", ")
         return statistics
     }
 
@@ -45,7 +45,10 @@ extension CacheEngine {
         statistics.l1Entries = UInt64(entries)
         statistics.l1Bytes = UInt64(bytes)
         statistics.indexBytes = UInt64(self.store.indexBytes)
-        (statistics.embeddingsComputed, statistics.embeddingsCached) = self.pool.counters
+        for counters in self.pools.all.map(\.counters) {
+            statistics.embeddingsComputed += counters.computed
+            statistics.embeddingsCached += counters.remembered
+        }
     }
 
     private static func statistics(

@@ -31,7 +31,8 @@ extension CacheEngine {
                 .failedPrecondition, "the chat has more messages than the cache keeps; a Lookup says so (BYPASS)",
                 field: "messages")
         }
-        let embedding = try await self.embedding(of: text, on: route, given: request.embedding, by: deadline)
+        let embedding = try await self.embedding(
+            of: text, on: route, given: request.embedding, by: deadline, priority: .store)
         // After the embedding: it may have taken a while, and an age counts from when an entry can be found.
         let now = self.now
         let timeToLive = route.policy.timeToLive(requested: request.timeToLive, random: self.random())
@@ -73,24 +74,30 @@ extension CacheEngine {
 
     /// The vector of a prompt that is to be stored or removed: without one there is nothing to do.
     func embedding(
-        of prompt: CanonicalPrompt, on route: CacheRoute, given: [Float]?, by deadline: ContinuousClock.Instant
+        of prompt: CanonicalPrompt, on route: CacheRoute, given: [Float]?, by deadline: ContinuousClock.Instant,
+        priority: EmbeddingPriority
     ) async throws(CacheError) -> Embedding {
-        if let given { return try Embedding(normalising: given, dimensions: self.dimensions) }
+        if let given { return try Embedding(normalising: given, dimensions: route.identity.dimensions) }
         do throws(EmbedderError) {
-            return try await self.pool.embed(prompt.text, for: route.tenant.scope.tenant, by: deadline)
+            return try await route.pool.embed(
+                prompt.text, for: route.tenant.scope.tenant, by: deadline, priority: priority)
         } catch {
-            switch error.code {
-            case .overloaded: throw CacheError(.resourceExhausted, error.message)
-            case .failed, .unavailable, .refused:
-                throw CacheError(.unavailable, "the embedder failed: \(error.message)")
-            case .deadlineExceeded: throw CacheError(.deadlineExceeded, error.message)
-            case .cancelled: throw CacheError(.cancelled, error.message)
-            }
+            throw CacheError(error)
         }
     }
 }
 
 extension CacheError {
+    /// For whoever can do nothing without a vector.
+    init(_ error: EmbedderError) {
+        switch error.code {
+        case .overloaded: self.init(.resourceExhausted, error.message)
+        case .failed, .unavailable, .refused: self.init(.unavailable, "the embedder failed: \(error.message)")
+        case .deadlineExceeded: self.init(.deadlineExceeded, error.message)
+        case .cancelled: self.init(.cancelled, error.message)
+        }
+    }
+
     init(_ error: VectorStoreError) {
         switch error.code {
         // Its text names files of the server.

@@ -28,7 +28,7 @@ package final class CacheEngine: Sendable {
     package let memory: MemoryTier
     let metrics: EngineMetrics
     let store: ObservedStore
-    let pool: EmbeddingPool
+    package let pools: EmbeddingPools
     let troubles: TroubleLog
     let clock: @Sendable () -> Timestamp
     let random: @Sendable () -> Double
@@ -45,14 +45,14 @@ package final class CacheEngine: Sendable {
     ///   - metrics: As bootstrapped, if nothing else is said.
     ///   - tracer: Likewise.
     package init(
-        store: any VectorStore, pool: EmbeddingPool, memory: MemoryTier, directory: TenantDirectory, logger: Logger,
+        store: any VectorStore, pools: EmbeddingPools, memory: MemoryTier, directory: TenantDirectory, logger: Logger,
         clock: @escaping @Sendable () -> Timestamp,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
         metrics: any MetricsFactory = MetricsSystem.factory, tracer: any Tracer = InstrumentationSystem.tracer
     ) {
         self.store = ObservedStore(store, metrics: metrics, spans: Spans(tracer))
         self.metrics = EngineMetrics(metrics)
-        self.pool = pool
+        self.pools = pools
         self.memory = memory
         self.tenants = Mutex(Tenants(directory: directory))
         self.troubles = TroubleLog(logger)
@@ -60,8 +60,19 @@ package final class CacheEngine: Sendable {
         self.random = random
     }
 
+    /// Makes an engine with one embedder for all caches.
+    package convenience init(
+        store: any VectorStore, pool: EmbeddingPool, memory: MemoryTier, directory: TenantDirectory, logger: Logger,
+        clock: @escaping @Sendable () -> Timestamp,
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        metrics: any MetricsFactory = MetricsSystem.factory, tracer: any Tracer = InstrumentationSystem.tracer
+    ) {
+        self.init(
+            store: store, pools: EmbeddingPools([pool.name: pool], default: pool.name), memory: memory,
+            directory: directory, logger: logger, clock: clock, random: random, metrics: metrics, tracer: tracer)
+    }
+
     package var now: Timestamp { self.clock() }
-    package var dimensions: Int { self.pool.identity.dimensions }
 
     // MARK: Tenants
 
@@ -135,14 +146,17 @@ package final class CacheEngine: Sendable {
         try self.route(cache: cache, vary: vary, tenant: try self.tenant(scope))
     }
 
-    /// - Throws: ``CacheError`` with `.notFound` for a cache that the tenant does not have.
+    /// - Throws: ``CacheError`` with `.notFound` for a cache that the tenant does not have, `.failedPrecondition` for one
+    ///   whose embedder there is not: settings that name one are refused before it comes to this.
     package func route(cache name: String, vary: [VaryPart], tenant: Tenant) throws(CacheError) -> CacheRoute {
         guard let policy = tenant.policy.policy(of: name) else {
             throw CacheError(.notFound, "the tenant has no such cache", field: "cache")
         }
+        guard let pool = self.pools[policy.embedder] else {
+            throw CacheError(.failedPrecondition, "the cache's embedder is not configured here", field: "cache")
+        }
         return CacheRoute(
-            tenant: tenant, cache: CacheScope(name, of: tenant.scope), policy: policy, identity: self.pool.identity,
-            vary: vary)
+            tenant: tenant, cache: CacheScope(name, of: tenant.scope), policy: policy, pool: pool, vary: vary)
     }
 
     // MARK: Memory

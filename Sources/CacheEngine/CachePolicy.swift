@@ -17,11 +17,14 @@ package struct CachePolicy: Sendable, Hashable {
     package var prompt: PromptPolicy
     /// Largest response, bytes; at most ``Limits/maximumResponseBytes``.
     package var maximumResponseBytes: Int
+    /// Name of the embedder among the ``EmbeddingPools``; the default's if `nil`.
+    package var embedder: String?
 
     package init(
         similarityThreshold: Float = 0.85, similarityFloor: Float = 0.5, timeToLive: Duration = .seconds(86_400),
         maximumTimeToLive: Duration = .seconds(30 * 86_400), timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
-        prompt: PromptPolicy = PromptPolicy(), maximumResponseBytes: Int = Limits.maximumResponseBytes
+        prompt: PromptPolicy = PromptPolicy(), maximumResponseBytes: Int = Limits.maximumResponseBytes,
+        embedder: String? = nil
     ) {
         self.similarityThreshold = similarityThreshold
         self.similarityFloor = similarityFloor
@@ -31,6 +34,7 @@ package struct CachePolicy: Sendable, Hashable {
         self.failsOpen = failsOpen
         self.prompt = prompt
         self.maximumResponseBytes = maximumResponseBytes
+        self.embedder = embedder
     }
 
     /// The threshold in force for a request.

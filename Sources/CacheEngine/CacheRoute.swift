@@ -9,19 +9,22 @@ package final class CacheRoute: Sendable {
     package let counters: CacheCounters
     /// Of prompts without a context.
     package let partition: Partition
-    private let identity: EmbeddingIdentity
+    /// What embeds the cache's prompts.
+    package let pool: EmbeddingPool
     private let vary: [VaryPart]
 
     init(
-        tenant: Tenant, cache: CacheScope, policy: CachePolicy, identity: EmbeddingIdentity, vary: [VaryPart]
+        tenant: Tenant, cache: CacheScope, policy: CachePolicy, pool: EmbeddingPool, vary: [VaryPart]
     ) {
         self.tenant = tenant
         self.policy = policy
         self.counters = tenant.account.counters(of: cache, isDeclared: tenant.policy.declares(cache.name))
-        self.partition = Partition(of: cache, embedding: identity, vary: vary)
-        self.identity = identity
+        self.partition = Partition(of: cache, embedding: pool.identity, vary: vary)
+        self.pool = pool
         self.vary = vary
     }
+
+    package var identity: EmbeddingIdentity { self.pool.identity }
 
     /// Cuts a prompt as the cache's policy says.
     ///

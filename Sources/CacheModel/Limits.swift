@@ -218,8 +218,21 @@ package enum Limits {
     package static let embeddingQueue = 4096
     /// Texts of one batch. Beyond it a batch gains nothing and the first of it waits longer.
     package static let embeddingBatch = 16
-    /// Vectors remembered by text.
-    package static let embeddingMemory = 16_384
+    /// Bytes of the texts that wait for it. Prompts of ordinary length never reach it; the longest there are, 64 KiB, are
+    /// embedded no slower than others because only their beginning is read, but are kept whole until then.
+    package static let embeddingQueueBytes = 32 << 20
+    /// Batches of which the time that a text takes is learnt, and how many there must be before anybody is refused by it.
+    package static let embeddingTimes = 16
+    package static let embeddingTimesNeeded = 4
+    /// Batches of Lookups, one after the other, while Stores wait: the next one is of Stores, so that they never starve.
+    package static let embeddingLookupBatches = 7
+    /// Bytes of vectors remembered by text: 18,000 of 384 dimensions.
+    package static let embeddingMemoryBytes = 32 << 20
+    /// What a remembered vector takes beside its numbers, bytes: key, tenant, array and two places in a hash table.
+    package static let embeddingMemoryOverhead = 192
+    /// Batches whose vectors are on their way to where they outlive the process; beyond it those of others stay in memory
+    /// only.
+    package static let vectorWritesAtOnce = 64
     /// Store operations waiting for the writer.
     package static let storeQueue = 16_384
     /// Changes committed together.

@@ -63,7 +63,7 @@ extension ConnectionHandler {
                 Welcome(
                     version: version, serverVersion: ServiceVersion.current,
                     maximumCallsInFlight: self.limits.maximumCallsInFlight,
-                    embeddingDimensions: UInt32(self.dispatcher.engine.dimensions))))
+                    embeddingDimensions: UInt32(self.dispatcher.engine.pools.default.identity.dimensions))))
         self.watchIdleness()
         if let expiresAt = principal.expiresAt, let context = self.context {
             let rest = max(.zero, expiresAt - self.dispatcher.engine.now)

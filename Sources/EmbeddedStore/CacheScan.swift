@@ -54,7 +54,7 @@ struct CacheScan {
             if self.isPageFull { return false }
             self.examinations -= 1
             let home = try Home(row, plain: self.query.plain)
-            if home.origin.isCurrent(identity: self.query.plain.identity) {
+            if home.origin.isCurrent(identities: [self.query.plain.identity]) {
                 guard try self.readEntries(of: home, database) else { return false }
             }
             self.reached = ScanPosition(endOf: home.key)

@@ -122,7 +122,7 @@ package final class EmbeddedStore: VectorStore {
     }
 
     package func sizes(
-        of tenant: TenantScope, identity: Digest, at now: Timestamp
+        of tenant: TenantScope, identities: Set<Digest>, at now: Timestamp
     ) async throws(VectorStoreError) -> TenantSize {
         try await self.read { pool, catalogue in
             try pool.read { database in
@@ -133,14 +133,14 @@ package final class EmbeddedStore: VectorStore {
                 }
                 // Memory counts what is in the file; what has expired there, and was not swept yet, is taken off.
                 let expired = try EntryRows.expired(at: now, in: database)
-                return Self.sizes(of: tenant, sizes, without: expired, identity: identity)
+                return Self.sizes(of: tenant, sizes, without: expired, identities: identities)
             }
         }
     }
 
     private static func sizes(
         of tenant: TenantScope, _ caches: [(CacheMemory, [PartitionOrigin: StoredSizes])],
-        without expired: [Int64: [PartitionOrigin: StoredSizes]], identity: Digest
+        without expired: [Int64: [PartitionOrigin: StoredSizes]], identities: Set<Digest>
     ) -> TenantSize {
         var all = StoredSizes.none
         var orphans = StoredSizes.none
@@ -151,7 +151,7 @@ package final class EmbeddedStore: VectorStore {
             for (origin, sizes) in byOrigin {
                 let live = sizes - (expired[cache.number]?[origin] ?? .none)
                 ofCache += live
-                if !isCurrent || !origin.isCurrent(identity: identity) { orphans += live }
+                if !isCurrent || !origin.isCurrent(identities: identities) { orphans += live }
             }
             all += ofCache
             guard isCurrent, ofCache.entries > 0 else { continue }

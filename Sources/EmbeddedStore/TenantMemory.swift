@@ -41,8 +41,9 @@ struct PartitionOrigin: Hashable, Sendable {
     /// Of the embedding model; `nil` if it was not kept.
     let identity: Digest?
 
-    func isCurrent(identity: Digest) -> Bool {
-        self.scheme == Int64(Fingerprint.schemeVersion) && (self.identity ?? identity) == identity
+    /// - Parameter identities: Of the models in use.
+    func isCurrent(identities: Set<Digest>) -> Bool {
+        self.scheme == Int64(Fingerprint.schemeVersion) && self.identity.map { identities.contains($0) } ?? true
     }
 }
 

@@ -8,15 +8,15 @@ import RedisClient
 extension RedisVectorStore {
     /// Reads a tenant's accounts, less what has expired and was not swept yet.
     package func sizes(
-        of tenant: TenantScope, identity: Digest, at now: Timestamp
+        of tenant: TenantScope, identities: Set<Digest>, at now: Timestamp
     ) async throws(VectorStoreError) -> TenantSize {
         let current = self.layout.keys(of: tenant)
         var sizes = Sizes()
         for keys in current {
             let account = try await self.account(of: keys)
-            try sizes.add(account, tenant: tenant, identity: identity)
+            try sizes.add(account, tenant: tenant, identities: identities)
             for expired in try await self.expired(of: keys, at: now) {
-                sizes.subtract(expired, tenant: tenant, identity: identity)
+                sizes.subtract(expired, tenant: tenant, identities: identities)
             }
         }
         // Of another layout, or of another number of shards: no request finds them.
@@ -117,7 +117,7 @@ extension RedisVectorStore {
                 orphanedEntries: max(0, self.orphans))
         }
 
-        mutating func add(_ account: Account, tenant: TenantScope, identity: Digest) throws(VectorStoreError) {
+        mutating func add(_ account: Account, tenant: TenantScope, identities: Set<Digest>) throws(VectorStoreError) {
             var names: [Digest: String] = [:]
             for (key, name) in try Self.pairs(account.names) {
                 guard let cache = Digest(bytes: key.readableBytesView) else { throw RESPReader.unexpected }
@@ -136,7 +136,7 @@ extension RedisVectorStore {
                     // One whose key is another under the scheme in force is not found by requests.
                     let name = names[cache].flatMap { CacheScope($0, of: tenant).key == cache ? $0 : nil }
                     let isCount = field[64] == UInt8(ascii: "n")
-                    if isCount, name == nil || model != identity { self.orphans += number }
+                    if isCount, name == nil || !identities.contains(model) { self.orphans += number }
                     guard let name else { continue }
                     self.caches[cache, default: (name, 0, 0)].entries += isCount ? number : 0
                     self.caches[cache]?.responseBytes += isCount ? 0 : number
@@ -144,12 +144,12 @@ extension RedisVectorStore {
             }
         }
 
-        mutating func subtract(_ expired: Expired, tenant: TenantScope, identity: Digest) {
+        mutating func subtract(_ expired: Expired, tenant: TenantScope, identities: Set<Digest>) {
             let cache = expired.home.cacheKey
             self.entries -= expired.entries
             self.bytes -= expired.bytes
             let isCurrent = CacheScope(expired.home.cacheName, of: tenant).key == cache
-            if !isCurrent || expired.home.identity != identity { self.orphans -= expired.entries }
+            if !isCurrent || !identities.contains(expired.home.identity) { self.orphans -= expired.entries }
             self.caches[cache]?.entries -= expired.entries
             self.caches[cache]?.responseBytes -= expired.responseBytes
         }

@@ -46,7 +46,9 @@ import Testing
             "# TYPE semcache_request_duration_seconds histogram",
             #"semcache_request_duration_seconds_count{method="Lookup"} 1"#,
             #"semcache_store_operation_duration_seconds_count{operation="nearest"} 1"#,
-            #"semcache_embedding_batch_texts_bucket{le="16"} 1"#,
+            #"semcache_embedding_batch_texts_bucket{embedder="default",le="16"} 1"#,
+            #"semcache_embeddings_computed_total{embedder="default"} 1"#,
+            #"semcache_embedder_ready{embedder="default"} 1"#,
             #"semcache_store_errors_total{code="unavailable",operation="put"} 0"#,
         ] {
             #expect(text.contains("\(line)\n"), "\(line)")

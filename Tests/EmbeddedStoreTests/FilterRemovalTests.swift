@@ -29,7 +29,7 @@ import Testing
     }
 
     func entries(of tenant: TenantScope) async throws -> Int {
-        try await self.store.sizes(of: tenant, identity: identity.key, at: ms(0)).entries
+        try await self.store.sizes(of: tenant, identities: [identity.key], at: ms(0)).entries
     }
 
     @Test func `pitfall 20: a filter removes all that it takes, however many`() async throws {
@@ -56,7 +56,7 @@ import Testing
         #expect(again.count == 0)
         await self.store.close()
         let reopened = try openStore(self.folder.file)
-        let sizes = try await reopened.sizes(of: homes[0].cache.tenant, identity: identity.key, at: ms(0))
+        let sizes = try await reopened.sizes(of: homes[0].cache.tenant, identities: [identity.key], at: ms(0))
         #expect(sizes.entries == 150)
     }
 }

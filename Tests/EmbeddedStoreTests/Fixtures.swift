@@ -54,7 +54,7 @@ extension EmbeddedStore {
 
     /// The tenant's caches that have live entries.
     func sizes(of tenant: TenantScope, at now: Timestamp) async throws(VectorStoreError) -> [CacheSize] {
-        try await self.sizes(of: tenant, identity: identity.key, at: now).caches
+        try await self.sizes(of: tenant, identities: [identity.key], at: now).caches
     }
 }
 

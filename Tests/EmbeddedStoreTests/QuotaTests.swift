@@ -40,7 +40,7 @@ import Testing
 
     func size(of home: Partition? = nil) async throws -> TenantSize {
         let tenant = (home ?? self.home).cache.tenant
-        return try await self.store.sizes(of: tenant, identity: identity.key, at: self.clock.now)
+        return try await self.store.sizes(of: tenant, identities: [identity.key], at: self.clock.now)
     }
 
     func contains(_ prompt: String, in home: Partition? = nil) async throws -> Bool {
@@ -101,7 +101,7 @@ import Testing
         let size = try await self.size()
         await self.store.close()
         let store = try openStore(self.folder.file)
-        let again = try await store.sizes(of: self.home.cache.tenant, identity: identity.key, at: self.clock.now)
+        let again = try await store.sizes(of: self.home.cache.tenant, identities: [identity.key], at: self.clock.now)
         #expect(again == size)
         let quota = StoreQuota(entries: 3, bytes: nil)
         for prompt in ["q3", "q1", "q2"] {

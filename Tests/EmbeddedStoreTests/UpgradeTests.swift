@@ -107,7 +107,7 @@ import Testing
                 #expect(try await store.entry(entry.id, in: self.home, at: ms(0)) == entry)
             }
             // Of which model they are is not known, so they are nobody's orphans.
-            let size = try await store.sizes(of: self.tenant, identity: Fingerprint(.tenant).finish(), at: ms(0))
+            let size = try await store.sizes(of: self.tenant, identities: [Fingerprint(.tenant).finish()], at: ms(0))
             #expect(size.entries == 200 && size.bytes == bytes && size.orphanedEntries == 0)
             let filter = try MetadataFilter("beta")
             let count = entries.count { filter.matches($0.attributes) }
@@ -119,7 +119,7 @@ import Testing
         }
         let store = try openStore(self.folder.file)
         #expect(try await store.remove(.cache(self.home.cache), dryRun: false, at: ms(0)).count == 200)
-        let size = try await store.sizes(of: self.tenant, identity: identity.key, at: ms(0))
+        let size = try await store.sizes(of: self.tenant, identities: [identity.key], at: ms(0))
         #expect(size == TenantSize(caches: [], entries: 0, bytes: 0, orphanedEntries: 0))
     }
 
@@ -183,19 +183,19 @@ import Testing
             """)
         store = try openStore(self.folder.file)
         for (now, gone) in [(ms(0), 0), (ms(500), 1)] {
-            var size = try await store.sizes(of: self.tenant, identity: identity.key, at: now)
+            var size = try await store.sizes(of: self.tenant, identities: [identity.key], at: now)
             let left = (1...4).map { $0 - gone }
             #expect(size.entries == left.reduce(0, +) && size.orphanedEntries == left[1...].reduce(0, +))
             #expect(size.caches.map(\.cache) == ["support"])
             #expect(size.caches.map(\.entries) == [left[0] + left[1] + left[3]])
-            size = try await store.sizes(of: self.tenant, identity: other.key, at: now)
+            size = try await store.sizes(of: self.tenant, identities: [other.key], at: now)
             #expect(size.orphanedEntries == left[..<3].reduce(0, +))
         }
         let removed = try await store.remove(.tenant(self.tenant), dryRun: false, at: ms(0))
         #expect(removed.count == 10)
-        let size = try await store.sizes(of: self.tenant, identity: identity.key, at: ms(0))
+        let size = try await store.sizes(of: self.tenant, identities: [identity.key], at: ms(0))
         #expect(size == TenantSize(caches: [], entries: 0, bytes: 0, orphanedEntries: 0))
-        let rival = try await store.sizes(of: homes[4].cache.tenant, identity: identity.key, at: ms(0))
+        let rival = try await store.sizes(of: homes[4].cache.tenant, identities: [identity.key], at: ms(0))
         #expect(rival.entries == 5 && rival.orphanedEntries == 0)
     }
 }

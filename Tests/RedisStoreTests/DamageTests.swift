@@ -133,7 +133,7 @@ import Testing
         for number in 0..<3 { try await self.put(number, quota: quota) }
         _ = try await self.send("DEL", self.home.tenant.entries)
         for number in 3..<9 { try await self.put(number, quota: quota) }
-        let size = try await self.store.sizes(of: self.cache.tenant, identity: self.identity.key, at: self.now)
+        let size = try await self.store.sizes(of: self.cache.tenant, identities: [self.identity.key], at: self.now)
         #expect(size.entries == 3)
         #expect(try await self.send("HLEN", self.home.tenant.entries) == .integer(3))
     }
@@ -143,7 +143,7 @@ import Testing
         for wrong in ["-1", "9223372036854775807", "x"] {
             _ = try await self.send("HSET", self.home.tenant.account, Array("n".utf8), Array(wrong.utf8))
             await #expect(throws: VectorStoreError.self) {
-                try await self.store.sizes(of: self.cache.tenant, identity: self.identity.key, at: self.now)
+                try await self.store.sizes(of: self.cache.tenant, identities: [self.identity.key], at: self.now)
             }
         }
     }
@@ -152,7 +152,7 @@ import Testing
         try await self.put(1, expires: 10)
         _ = try await self.send("HSET", self.home.tenant.account, Array("n".utf8), Array("0".utf8))
         let size = try await self.store.sizes(
-            of: self.cache.tenant, identity: self.identity.key, at: Timestamp(milliseconds: 20))
+            of: self.cache.tenant, identities: [self.identity.key], at: Timestamp(milliseconds: 20))
         #expect(size.entries == 0)
     }
 
@@ -160,10 +160,10 @@ import Testing
         for number in 0..<4 { try await self.put(number) }
         let other = makeVectorSetStore(self.client, shards: 3)
         let tenant = self.cache.tenant
-        let size = try await other.sizes(of: tenant, identity: self.identity.key, at: self.now)
+        let size = try await other.sizes(of: tenant, identities: [self.identity.key], at: self.now)
         #expect(size.entries == 4 && size.orphanedEntries == 4 && size.caches.isEmpty)
         #expect(try await other.remove(.tenant(tenant), dryRun: true, at: self.now).count == 4)
         #expect(try await other.remove(.tenant(tenant), dryRun: false, at: self.now).count == 4)
-        #expect(try await self.store.sizes(of: tenant, identity: self.identity.key, at: self.now).entries == 0)
+        #expect(try await self.store.sizes(of: tenant, identities: [self.identity.key], at: self.now).entries == 0)
     }
 }

@@ -252,7 +252,7 @@ extension StoreConformance {
             CacheSize(cache: "support", entries: 3, responseBytes: 6),
         ]
         #expect(after == TenantSize(caches: caches, entries: 6, bytes: bytes, orphanedEntries: 2))
-        let other = try await store.sizes(of: self.tenant(), identity: otherIdentity.key, at: ms(500))
+        let other = try await store.sizes(of: self.tenant(), identities: [otherIdentity.key], at: ms(500))
         #expect(other.orphanedEntries == 4)
     }
 

@@ -81,7 +81,7 @@ extension VectorStore {
 
     /// Sizes of all that the tenant has, its caches in the order of their names' bytes.
     func sizes(of tenant: TenantScope, at now: Timestamp = ms(0)) async throws(VectorStoreError) -> TenantSize {
-        try await self.sizes(of: tenant, identity: identity.key, at: now).sorted
+        try await self.sizes(of: tenant, identities: [identity.key], at: now).sorted
     }
 
     /// Reads all pages.

@@ -198,7 +198,7 @@ package final class MemoryVectorStore: VectorStore {
     }
 
     package func sizes(
-        of tenant: TenantScope, identity: Digest, at now: Timestamp
+        of tenant: TenantScope, identities: Set<Digest>, at now: Timestamp
     ) async throws(VectorStoreError) -> TenantSize {
         try await self.perform(.sizes) { state in
             let rows = state.rows(of: tenant).filter { $0.entry.expiresAt > now }
@@ -208,7 +208,7 @@ package final class MemoryVectorStore: VectorStore {
             }
             return TenantSize(
                 caches: caches, entries: rows.count, bytes: rows.reduce(0) { $0 + $1.quotaBytes },
-                orphanedEntries: rows.count { $0.partition.identity != identity })
+                orphanedEntries: rows.count { !identities.contains($0.partition.identity) })
         }
     }
 

@@ -50,6 +50,12 @@ package struct GenerationalCache<Key: Hashable, Value> {
         return value
     }
 
+    /// O(values).
+    package mutating func removeAll(where isUnwanted: (Value) -> Bool) {
+        for (key, value) in self.young where isUnwanted(value) { self.remove(key) }
+        for (key, value) in self.old where isUnwanted(value) { self.remove(key) }
+    }
+
     private mutating func insertYoung(_ value: Value, for key: Key) {
         let weight = self.weigh(value)
         if self.youngWeight + weight > self.limit / 2 {

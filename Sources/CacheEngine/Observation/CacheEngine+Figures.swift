@@ -31,10 +31,12 @@ extension CacheEngine {
         figures.othersCount = accounts.count
         for account in accounts.values { figures.others.add(account) }
         figures.process.uptime = ContinuousClock.now - self.startedAt
-        figures.process.embedder = self.pool.identity.description
+        figures.process.embedder = self.pools.default.identity.description
         self.addProcess(to: &figures.process)
         figures.forgottenByMemory = self.memory.forgotten
-        figures.embeddingQueueLength = self.pool.queueLength
+        figures.embedders = zip(self.pools.names, self.pools.all).map { name, pool in
+            EngineFigures.Embedder(name: name, pool)
+        }
         return figures
     }
 
@@ -77,7 +79,7 @@ extension CacheEngine {
 
     private func size(of scope: TenantScope) async -> TenantSize? {
         do throws(VectorStoreError) {
-            return try await self.store.sizes(of: scope, identity: self.pool.identity.key, at: self.now)
+            return try await self.store.sizes(of: scope, identities: self.pools.identities, at: self.now)
         } catch {
             self.troubles.note("store", error.code.rawValue, error.message)
             return nil

@@ -6,7 +6,8 @@ extension EngineFigures {
     /// The figures as metrics. `tenant` is a label for each tenant of ``tenants``, which are those that the configuration
     /// declares; the rest is `other`, and so is a tenant of that name.
     package var families: [FigureFamily] {
-        self.outcomeFamilies + self.changeFamilies + self.sizeFamilies + self.processFamilies
+        self.outcomeFamilies + self.changeFamilies + self.sizeFamilies + self.embedderFamilies
+            + self.processFamilies
     }
 
     private var outcomeFamilies: [FigureFamily] {
@@ -94,15 +95,35 @@ extension EngineFigures {
             }
     }
 
+    private var embedderFamilies: [FigureFamily] {
+        let figures: [(String, String, FigureFamily.Kind, (Embedder) -> Double)] = [
+            (
+                "semcache_embedding_queue_texts", "Texts that wait for the embedder", .gauge,
+                { Double($0.queueLength) }
+            ),
+            (
+                "semcache_embedder_ready", "Whether the embedder has given a vector since the start", .gauge,
+                { $0.isReady ? 1 : 0 }
+            ),
+            ("semcache_embeddings_computed_total", "Vectors computed", .counter, { Double($0.computed) }),
+            ("semcache_embeddings_remembered_total", "Vectors known already", .counter, { Double($0.remembered) }),
+            (
+                "semcache_embeddings_restored_total", "Vectors read from the store instead of computed", .counter,
+                { Double($0.restored) }
+            ),
+        ]
+        return figures.map { name, help, kind, value in
+            FigureFamily(
+                name, help, kind,
+                self.embedders.map { .init(labels: [.init(name: "embedder", value: $0.name)], value: value($0)) })
+        }
+    }
+
     private var processFamilies: [FigureFamily] {
         let gauges: [(String, String, Double)] = [
             ("semcache_memory_entries", "Answers in memory", Double(self.process.l1Entries)),
             ("semcache_memory_bytes", "Bytes of the answers in memory", Double(self.process.l1Bytes)),
             ("semcache_index_bytes", "Bytes of vectors and their index", Double(self.process.indexBytes)),
-            (
-                "semcache_embedding_queue_texts", "Texts that wait for the embedder",
-                Double(self.embeddingQueueLength)
-            ),
             ("semcache_connections", "Connections that are open", Double(self.process.connections)),
             ("semcache_undeclared_tenants", "Tenants that only credentials named", Double(self.othersCount)),
             ("semcache_uptime_seconds", "Time since the start", Double(self.process.uptime.wholeMilliseconds) / 1000),
@@ -112,8 +133,6 @@ extension EngineFigures {
                 "semcache_memory_evicted_total", "Answers that went from memory because others came",
                 self.forgottenByMemory
             ),
-            ("semcache_embeddings_computed_total", "Vectors computed", self.process.embeddingsComputed),
-            ("semcache_embeddings_remembered_total", "Vectors known already", self.process.embeddingsCached),
         ]
         var families =
             gauges.map { FigureFamily($0, $1, .gauge, [.init(labels: [], value: $2)]) }

@@ -24,6 +24,20 @@ package struct EngineFigures: Sendable {
         package var costSaved: Double { self.savings.cost }
     }
 
+    package struct Embedder: Sendable {
+        /// Of the configuration.
+        package let name: String
+        package let identity: EmbeddingIdentity
+        package let isReady: Bool
+        /// Texts that wait.
+        package let queueLength: Int
+        package let computed: UInt64
+        /// Answered from memory.
+        package let remembered: UInt64
+        /// Read from where vectors outlive the process.
+        package let restored: UInt64
+    }
+
     /// Those that were asked for, by name.
     package internal(set) var tenants: [Tenant] = []
     /// All others together, without sizes.
@@ -37,8 +51,10 @@ package struct EngineFigures: Sendable {
     package var process = ServiceStatistics()
     /// Answers that went from memory because others came.
     package internal(set) var forgottenByMemory: UInt64 = 0
-    /// Texts that wait for the embedder.
-    package internal(set) var embeddingQueueLength = 0
+    /// By name.
+    package internal(set) var embedders: [Embedder] = []
+    /// Texts that wait for any embedder.
+    package var embeddingQueueLength: Int { self.embedders.reduce(0) { $0 + $1.queueLength } }
     /// Whether the store answers; `nil` if it was not asked.
     package internal(set) var isStoreAnswering: Bool?
 
@@ -50,6 +66,15 @@ package struct EngineFigures: Sendable {
 
     /// Of an engine that did nothing.
     package init() {}
+}
+
+extension EngineFigures.Embedder {
+    init(name: String, _ pool: EmbeddingPool) {
+        let counters = pool.counters
+        self.init(
+            name: name, identity: pool.identity, isReady: pool.isReady, queueLength: pool.queueLength,
+            computed: counters.computed, remembered: counters.remembered, restored: counters.restored)
+    }
 }
 
 extension EngineFigures.Tenant {

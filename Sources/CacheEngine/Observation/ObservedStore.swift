@@ -86,10 +86,10 @@ struct ObservedStore: VectorStore {
     }
 
     func sizes(
-        of tenant: TenantScope, identity: Digest, at now: Timestamp
+        of tenant: TenantScope, identities: Set<Digest>, at now: Timestamp
     ) async throws(VectorStoreError) -> TenantSize {
         try await self.observe(.sizes) { () async throws(VectorStoreError) -> TenantSize in
-            try await self.store.sizes(of: tenant, identity: identity, at: now)
+            try await self.store.sizes(of: tenant, identities: identities, at: now)
         }
     }
 

@@ -53,8 +53,8 @@ package protocol VectorStore: Sendable {
 
     /// Sizes of a tenant's caches.
     ///
-    /// - Parameter identity: Of the model in use; entries of others are orphans.
-    func sizes(of tenant: TenantScope, identity: Digest, at now: Timestamp)
+    /// - Parameter identities: Of the models in use; entries of others are orphans.
+    func sizes(of tenant: TenantScope, identities: Set<Digest>, at now: Timestamp)
         async throws(VectorStoreError) -> TenantSize
 
     /// Reads how often a cache was changed, for whoever keeps answers of its own.

@@ -48,7 +48,7 @@ extension LedgerLoad {
     }
 
     private func checkSizes(of tenant: TenantScope, _ found: [Int?]) async throws {
-        let size = try await self.inspector.sizes(of: tenant, identity: LedgerItem.identityKey, at: now)
+        let size = try await self.inspector.sizes(of: tenant, identities: [LedgerItem.identityKey], at: now)
         var (entries, bytes) = (0, 0)
         var caches: [String: (entries: Int, bytes: Int)] = [:]
         for item in self.items where item.partition.cache.tenant == tenant {

@@ -86,7 +86,7 @@ private let durable = ["--appendonly", "yes", "--appendfsync", "always"]
         try await load.inspect { _ in server }
         for tenant in load.tenants {
             let size = try await load.inspector.sizes(
-                of: tenant, identity: LedgerItem.identityKey, at: Timestamp(milliseconds: 1_000_000))
+                of: tenant, identities: [LedgerItem.identityKey], at: Timestamp(milliseconds: 1_000_000))
             #expect(size.entries == 0 && size.bytes == 0 && size.caches == [])
         }
         await load.close()
