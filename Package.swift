@@ -166,7 +166,8 @@ let package = Package(
             name: "semcached",
             dependencies: [
                 "AdminServer", "CacheServer", "CacheEngine", "CacheModel", "CacheWire", "EmbeddedStore", "GRPCFront",
-                "LocalEmbedder", "OpenSSLTLS", "RedisClient", "RedisStore", "Telemetry", "TokenVerification",
+                "HTTPEmbedder", "LocalEmbedder", "OpenSSLTLS", "RedisClient", "RedisStore", "Telemetry",
+                "TokenVerification",
                 arguments, configuration, coreMetrics, httpClient, lifecycle, signals, logging, nioCore, nioHTTP1,
                 nioPosix, tracing, yams,
             ], swiftSettings: strict),

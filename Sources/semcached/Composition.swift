@@ -16,11 +16,22 @@ import UnixSignals
 /// Puts the parts together.
 enum Composition {
     /// Checks what can be wrong with the settings outside of them.
-    static func check(_ settings: Settings) throws {
-        _ = try ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel)
+    ///
+    /// - Parameter probesEmbedders: Whether each embedder that caches use is to make a vector, which a provider charges.
+    /// - Returns: Lines that say what was found out.
+    static func check(_ settings: Settings, probesEmbedders: Bool) async throws -> [String] {
+        let used = settings.embedders.used(by: settings.tenants.directory)
+        if used.contains(EmbedderSettings.localName) {
+            let local = settings.embedders.local
+            _ = try ModelFiles(folder: local.modelPath, verify: local.verifiesModel)
+        }
         _ = try Self.credentials(settings.tenants, logger: Logger(label: "semcached"))
         _ = try settings.tls.map { try PortContexts($0) }
         if case .redis(let redis) = settings.store { _ = try redis.server { _ in } }
+        guard probesEmbedders else { return [] }
+        return try await Embedders(
+            settings.embedders, used: used, vectors: nil, logger: Logger(label: "semcached")
+        ).probe()
     }
 
     /// Runs the service until SIGTERM or SIGINT.
@@ -31,12 +42,15 @@ enum Composition {
     ) async throws {
         let logger = Logger(label: "semcached")
         let observability = Observability(settings.telemetry, logger: logger)
-        let embedder = try Self.loadEmbedder(settings, logger)
         OpenFiles.raiseLimit(for: settings.listeners, logger: logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: settings.listeners.threads)
         let opened = try await OpenedStore(settings, group: group, logger: logger)
+        let embedders = try await Embedders(
+            settings.embedders, used: settings.embedders.used(by: settings.tenants.directory), vectors: opened.vectors,
+            logger: logger)
+        try await embedders.warmUpLocal()
         let engine = CacheEngine(
-            store: opened.store, pool: EmbeddingPool(embedder: embedder),
+            store: opened.store, pools: embedders.pools,
             memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) },
             directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
         let credentials =
@@ -46,13 +60,15 @@ enum Composition {
             settings.listeners, tls: try settings.tls.map { try PortContexts($0) },
             dispatcher: Dispatcher(
                 engine: engine, tellsProcess: credentials == nil, isTracing: observability.isTracing, logger: logger),
-            authenticator: credentials ?? SingleTenant() as any Authenticator, group: group, logger: logger)
+            authenticator: credentials ?? SingleTenant() as any Authenticator, coldEmbedders: embedders.cold,
+            group: group,
+            logger: logger)
         let reloader = Reloader(
             Reloader.Parts(engine: engine, ports: ports, credentials: credentials, log: log), started: settings,
             read: read, logger: logger)
         observability.collect(from: ports)
         let services: [(any Service)?] = [
-            observability.exporter, opened.upkeep,
+            observability.exporter, opened.upkeep, EmbedderService(embedders: embedders, state: ports.state),
             ports.admin(observability: observability, settings: { reloader.settings }),
             reloader,
         ]
@@ -76,16 +92,6 @@ enum Composition {
         configuration.maximumGracefulShutdownDuration = settings.drainDelay + settings.gracePeriod
         configuration.maximumCancellationDuration = Duration.seconds(5)
         try await ServiceGroup(configuration: configuration).run()
-    }
-
-    private static func loadEmbedder(_ settings: Settings, _ logger: Logger) throws -> LocalEmbedder {
-        let embedder = try LocalEmbedder(
-            files: ModelFiles(folder: settings.modelPath, verify: settings.verifiesModel),
-            precision: settings.precision, threads: settings.embedderThreads)
-        logger.info(
-            "embedder ready",
-            metadata: ["embedder.identity": "\(embedder.identity)", "embedder.path": "\(embedder.instructionSet)"])
-        return embedder
     }
 
     /// What lets peers in. Reads the file of token keys, if there is one.

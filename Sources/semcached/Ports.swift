@@ -40,13 +40,16 @@ struct Ports: Service {
     private let group: any EventLoopGroup
     let logger: Logger
 
-    /// - Parameter tls: `nil` for plain TCP.
+    /// - Parameters:
+    ///   - tls: `nil` for plain TCP.
+    ///   - coldEmbedders: Names of those that have made no vector yet.
     init(
         _ settings: ListenerSettings, tls: PortContexts?, dispatcher: Dispatcher, authenticator: any Authenticator,
-        group: any EventLoopGroup, logger: Logger
+        coldEmbedders: Set<String>, group: any EventLoopGroup, logger: Logger
     ) {
         let limits = OpenFiles.limits(of: settings)
-        let state = ServiceState(listeners: settings.grpc == nil ? ["native"] : ["native", "grpc"])
+        let state = ServiceState(
+            listeners: settings.grpc == nil ? ["native"] : ["native", "grpc"], coldEmbedders: coldEmbedders)
         self.state = state
         self.dispatcher = dispatcher
         self.settings = settings

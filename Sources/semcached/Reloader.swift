@@ -68,6 +68,10 @@ final class Reloader: Service {
         guard (settings.tls == nil) == (self.started.tls == nil) else {
             throw SettingsError("switching TLS on or off needs a restart")
         }
+        let needed = settings.embedders.used(by: settings.tenants.directory)
+        for name in needed.sorted() where self.parts.engine.pools[name] == nil {
+            throw SettingsError("the first cache of embedder \(name) needs a restart")
+        }
         let verifier = self.parts.credentials?.tokens as? JSONWebTokenVerifier
         let credentials = try Composition.credentials(settings.tenants, succeeding: verifier, logger: self.logger)
         let tls = try settings.tls.map { try PortContexts($0) }
@@ -107,6 +111,7 @@ extension Settings {
         // Their values are not among the given ones.
         if self.store != old.store, keys.allSatisfy({ !$0.hasPrefix("store.") }) { keys.insert("store.url") }
         if self.telemetry.traces?.endpoint != old.telemetry.traces?.endpoint { keys.insert("traces.endpoint") }
+        if self.embedders.providers != old.embedders.providers { keys.insert("embedders") }
         return keys.sorted()
     }
 

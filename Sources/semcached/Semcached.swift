@@ -23,6 +23,9 @@ struct Semcached: AsyncParsableCommand {
     @Flag(help: "Checks the settings and the model's files, and exits: 0 if they are right.")
     var checkConfig = false
 
+    @Flag(help: "With --check-config: has each embedder make a vector. A provider may charge for it.")
+    var probeEmbedders = false
+
     @Option(help: "Address to listen on (server.host).")
     var host: String?
 
@@ -49,7 +52,7 @@ struct Semcached: AsyncParsableCommand {
         do {
             settings = try read()
             if self.checkConfig {
-                try Composition.check(settings)
+                for line in try await Composition.check(settings, probesEmbedders: self.probeEmbedders) { print(line) }
                 print("the configuration is right")
                 return
             }

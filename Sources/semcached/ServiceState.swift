@@ -13,16 +13,25 @@ final class ServiceState: Sendable {
     private struct State {
         /// Listeners that do not listen yet.
         var starting: Set<String>
+        /// Embedders that have made no vector yet.
+        var cold: Set<String>
         var isStopping = false
     }
 
     let health = HealthState()
     private let state: Mutex<State>
 
-    init(listeners: Set<String>) { self.state = Mutex(State(starting: listeners)) }
+    init(listeners: Set<String>, coldEmbedders: Set<String>) {
+        self.state = Mutex(State(starting: listeners, cold: coldEmbedders))
+    }
 
     func isListening(_ listener: String) {
         self.update { $0.starting.remove(listener) }
+    }
+
+    /// An embedder has made its first vector. That it fails later does not make the service unready: exact hits need none.
+    func isWarm(_ embedder: String) {
+        self.update { $0.cold.remove(embedder) }
     }
 
     func isStopping() {
@@ -30,11 +39,14 @@ final class ServiceState: Sendable {
     }
 
     var checks: [ReadinessCheck] {
-        let (starting, isStopping) = self.state.withLock { ($0.starting, $0.isStopping) }
-        let trouble = starting.isEmpty ? nil : "not listening yet: \(starting.sorted().joined(separator: ", "))"
+        let state = self.state.withLock { $0 }
+        let names = { (all: Set<String>) in all.sorted().joined(separator: ", ") }
         return [
-            ReadinessCheck("listening", trouble: trouble),
-            ReadinessCheck("serving", trouble: isStopping ? "the service is about to stop" : nil),
+            ReadinessCheck(
+                "listening", trouble: state.starting.isEmpty ? nil : "not listening yet: \(names(state.starting))"),
+            ReadinessCheck(
+                "embedding", trouble: state.cold.isEmpty ? nil : "has made no vector yet: \(names(state.cold))"),
+            ReadinessCheck("serving", trouble: state.isStopping ? "the service is about to stop" : nil),
         ]
     }
 
@@ -42,7 +54,7 @@ final class ServiceState: Sendable {
         // Under the lock, so that the last change is the last that is told.
         self.state.withLock { state in
             _ = change(&state)
-            self.health.isServing = state.starting.isEmpty && !state.isStopping
+            self.health.isServing = state.starting.isEmpty && state.cold.isEmpty && !state.isStopping
         }
     }
 }

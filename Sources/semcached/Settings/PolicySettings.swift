@@ -12,13 +12,16 @@ extension CachePolicy {
 
     /// Reads a policy; what is not given is as in `defaults`.
     ///
-    /// - Parameter prefix: Of the keys.
+    /// - Parameters:
+    ///   - prefix: Of the keys.
+    ///   - embedders: Their names, by themselves.
     /// - Throws: ``SettingsError``.
-    init(_ source: some SettingsReader, prefix: String = "", defaults: CachePolicy = CachePolicy()) throws {
+    init(
+        _ source: some SettingsReader, prefix: String = "", defaults: CachePolicy = CachePolicy(),
+        embedders: [String: String]
+    ) throws {
         let threshold = try source.number(prefix + "similarity_threshold", in: -1...1)
         let floor = try source.number(prefix + "similarity_floor", in: -1...1)
-        // There is one; the key says which vectors a cache is made of, and refuses a misspelt one.
-        _ = try source.choice(prefix + "embedder", ["local": true])
         let roles = try source.words(prefix + "prompt_roles").map(Set.init)
         self.init(
             similarityThreshold: threshold.map { Float($0) } ?? defaults.similarityThreshold,
@@ -37,7 +40,8 @@ extension CachePolicy {
                 maximumMessages: try source.integer(prefix + "maximum_messages", in: 1...Limits.maximumMessages)
                     ?? defaults.prompt.maximumMessages),
             maximumResponseBytes: try source.bytes(prefix + "maximum_response", in: 1...Limits.maximumResponseBytes)
-                ?? defaults.maximumResponseBytes)
+                ?? defaults.maximumResponseBytes,
+            embedder: try source.choice(prefix + "embedder", embedders) ?? defaults.embedder)
         try self.check { source.name(of: prefix + $0) }
     }
 
@@ -66,9 +70,11 @@ extension TenantPolicy {
 
     /// Reads a tenant's policy.
     ///
-    /// - Parameter cache: What its caches are like but for what they say themselves.
+    /// - Parameters:
+    ///   - cache: What its caches are like but for what they say themselves.
+    ///   - embedders: Their names, by themselves.
     /// - Throws: ``SettingsError``.
-    init(_ node: SettingsNode, cache defaults: CachePolicy) throws {
+    init(_ node: SettingsNode, cache defaults: CachePolicy, embedders: [String: String]) throws {
         let most = 1...Int(Int32.max)
         let quota = TenantQuota(
             entries: try node.integer("entries", in: 1...Int.max),
@@ -85,7 +91,7 @@ extension TenantPolicy {
             throw SettingsError("\(node.name(of: "burst")) must be at least a hundredth of requests_per_second")
         }
         let caches = try node.list("caches")
-        let template = try Self.template(node, defaults)
+        let template = try Self.template(node, defaults, embedders)
         guard template != nil || !caches.isEmpty else {
             throw SettingsError(
                 "\(node.path) has no caches: declare some, or say create_caches: true, and any name is one from its "
@@ -100,16 +106,18 @@ extension TenantPolicy {
             try cache.check(keys: CachePolicy.keys.union(["name"]))
             let name = try cache.requiredName(limit: Limits.maximumCacheNameBytes)
             guard !self.declares(name) else { throw SettingsError("\(cache.path).name is that of another cache") }
-            self.declare(name, try CachePolicy(cache, defaults: defaults))
+            self.declare(name, try CachePolicy(cache, defaults: defaults, embedders: embedders))
         }
     }
 
-    private static func template(_ node: SettingsNode, _ defaults: CachePolicy) throws -> CachePolicy? {
+    private static func template(
+        _ node: SettingsNode, _ defaults: CachePolicy, _ embedders: [String: String]
+    ) throws -> CachePolicy? {
         let creates = try node.boolean("create_caches")
         guard let template = try node.mapping("template") else { return creates == true ? defaults : nil }
         guard creates != false else { throw SettingsError("\(node.path) has a template, and create_caches is false") }
         try template.check(keys: CachePolicy.keys)
-        return try CachePolicy(template, defaults: defaults)
+        return try CachePolicy(template, defaults: defaults, embedders: embedders)
     }
 }
 

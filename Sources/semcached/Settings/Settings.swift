@@ -3,7 +3,6 @@
 import CacheEngine
 import CacheModel
 import Foundation
-import LocalEmbedder
 import OpenSSLTLS
 
 /// What the service runs with, checked; made once, before anything starts.
@@ -14,10 +13,7 @@ struct Settings {
     var store: StoreSettings
     var sweepInterval: Duration
     var memoryBytes: Int
-    var modelPath: String
-    var verifiesModel: Bool
-    var precision: MiniLMEncoder.Precision
-    var embedderThreads: Int
+    var embedders: EmbedderSettings
     var tenants: TenantSettings
     var telemetry: TelemetrySettings
     /// As they were given, for whoever operates the service; secrets are left out.
@@ -25,12 +21,13 @@ struct Settings {
 
     /// Every key there is; another one in a file or an argument is an error.
     static let keys: Set<String> = Self.plainKeys.union(ListenerSettings.keys).union(TLSSettings.keys)
-        .union(StoreSettings.keys).union(TenantSettings.tokenKeys).union(TelemetrySettings.keys)
+        .union(StoreSettings.keys).union(EmbedderSettings.keys).union(TenantSettings.tokenKeys).union(
+            TelemetrySettings.keys
+        )
         .union(CachePolicy.keys.map { "cache.\($0)" })
 
     private static let plainKeys: Set<String> = [
-        "store.sweep_interval", "memory.limit", "embedder.model_path", "embedder.verify", "embedder.precision",
-        "embedder.threads",
+        "store.sweep_interval", "memory.limit",
     ]
     /// They may hold users and passwords.
     private static let secretKeys: Set<String> = ["store.url", "traces.endpoint"]
@@ -39,7 +36,6 @@ struct Settings {
     ///
     /// - Throws: ``SettingsError`` naming the key, what is wrong and what would be right.
     init(_ source: SettingsSource) throws {
-        let cores = ProcessInfo.processInfo.activeProcessorCount
         self.listeners = try ListenerSettings(source)
         self.tls = try TLSSettings.read(source)
         self.store = try StoreSettings(source, defaultPath: Self.dataFolder + "/semcached.sqlite")
@@ -47,12 +43,9 @@ struct Settings {
         // Replicas do not tell each other yet what they remove: what one remembered could be served by it all the same.
         let remembers = if case .embedded = self.store { true } else { false }
         self.memoryBytes = try source.bytes("memory.limit") ?? (remembers ? 256 << 20 : 0)
-        self.modelPath = try source.string("embedder.model_path") ?? Self.cacheFolder + "/all-MiniLM-L6-v2"
-        self.verifiesModel = try source.boolean("embedder.verify") ?? true
-        self.precision = try source.choice("embedder.precision", ["int16": .int16, "fp32": .fp32]) ?? .int16
-        self.embedderThreads = try source.integer("embedder.threads", in: 1...256) ?? cores
+        self.embedders = try EmbedderSettings(source, defaultModelPath: Self.cacheFolder + "/all-MiniLM-L6-v2")
         self.telemetry = try TelemetrySettings(source)
-        self.tenants = try TenantSettings(source)
+        self.tenants = try TenantSettings(source, embedders: self.embedders.choices)
         self.given = try Self.keys.sorted().compactMap { key in
             try source.string(key).map { (key, Self.secretKeys.contains(key) ? "(hidden)" : Self.shown($0)) }
         }
