@@ -94,13 +94,7 @@ final class ServerProcess {
     }
 
     /// Memory of it that is in use, bytes; 0 if not known.
-    var residentBytes: Int {
-        let status = try? String(contentsOfFile: "/proc/\(self.process.processIdentifier)/status", encoding: .utf8)
-        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-        // `VmRSS:     12345 kB`
-        let words = line?.split(whereSeparator: \.isWhitespace) ?? []
-        return words.count == 3 ? (Int(words[1]) ?? 0) << 10 : 0
-    }
+    var residentBytes: Int { Machine.residentBytes(of: String(self.process.processIdentifier)) }
 
     private static func makeFolder() throws -> URL {
         let folder = FileManager.default.temporaryDirectory.appending(path: "semcache-bench-\(UUID().uuidString)")

@@ -64,21 +64,14 @@ struct ModelTimes {
         let encoder = try MiniLMEncoder(modelFile: self.files.weights, precision: precision, isa: isa)
         let workspace = try encoder.makeWorkspace()
         let times = try lengths.map { length in
-            let ids = self.ids(length)
+            let ids = SampleTexts.ids(length, self.tokenizer)
             return try self.watch.time { _ in keep(try encoder.encode([ids], using: workspace)) }
         }
-        let batch = Array(repeating: self.ids(12), count: 16)
+        let batch = Array(repeating: SampleTexts.ids(12, self.tokenizer), count: 16)
         let batchTime = try self.watch.time { _ in keep(try encoder.encode(batch, using: workspace)) }.best
         table.add(
             ["\(precision.rawValue), \(String(cString: ck_isa_name(isa)))"]
                 + times.map { ($0.best / 1000).text(0) + " / " + ($0.median / 1000).text(0) }
                 + [(16e9 / batchTime).grouped])
-    }
-
-    /// Ids as a real text of so many tokens has them.
-    private func ids(_ count: Int) -> [Int32] {
-        let text = "how long does a transfer to another bank take and what will it cost me "
-        let ids = self.tokenizer.encode(String(repeating: text, count: 20))
-        return Array(ids.prefix(count - 1)) + [ids[ids.count - 1]]
     }
 }

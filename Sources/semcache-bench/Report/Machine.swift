@@ -43,6 +43,17 @@ enum Machine {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// Memory of a process that is in use, bytes; 0 if not known.
+    ///
+    /// - Parameter process: Its id, or "self".
+    static func residentBytes(of process: String = "self") -> Int {
+        let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
+        let line = status?.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        // `VmRSS:     12345 kB`
+        let words = line?.split(whereSeparator: \.isWhitespace) ?? []
+        return words.count == 3 ? (Int(words[1]) ?? 0) << 10 : 0
+    }
+
     private static func noCore(_ core: Int) -> BenchError {
         BenchError("core \(core) cannot be used; this machine has \(Self.cores)")
     }
