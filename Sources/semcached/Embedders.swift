@@ -172,6 +172,8 @@ struct EmbedderService: Service {
     func run() async throws {
         try await cancelWhenGracefulShutdown {
             try await self.embedders.run { self.state.isWarm($0) }
+            // Without a provider there is nothing to run, and a service that ends by itself ends all.
+            try? await gracefulShutdown()
         }
     }
 }

@@ -16,14 +16,14 @@ final class BenchPool: Sendable {
     private let nextText = Atomic<Int>(0)
     private let tenant = TenantID("bench")
 
-    /// Vectors remembered: few, so that the memory of the process is that of the queue. No text comes twice.
-    private static let memoryLimit = 64
+    /// Of remembered vectors: few, so that the memory of the process is that of the queue. No text comes twice.
+    private static let memoryBytes = 64 << 10
 
     init(threads: Int, options: Embed) throws {
         self.threads = threads
         let embedder = try LocalEmbedder(
             files: try Corpus.modelFiles(options.common.model), precision: options.precision, threads: threads)
-        self.pool = EmbeddingPool(embedder: embedder, memoryLimit: Self.memoryLimit)
+        self.pool = EmbeddingPool(embedder: embedder, memoryBytes: Self.memoryBytes)
         self.group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         self.executor = LoopExecutor(self.group.any())
     }
