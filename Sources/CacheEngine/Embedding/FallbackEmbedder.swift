@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+
+/// Several embedders of one identity: when one cannot, the next is asked.
+package final class FallbackEmbedder: Embedder {
+    /// Asking another helps with these. One that refuses is a matter for whoever operates the service, and what has no
+    /// time left has none for another either.
+    private static let helped: Set<EmbedderError.Code> = [.unavailable, .overloaded, .failed]
+
+    package let identity: EmbeddingIdentity
+    /// The first one's: the others stand by.
+    package let concurrency: Int
+    package let batchLimit: Int
+    private let embedders: [any Embedder]
+
+    /// - Parameters:
+    ///   - first: Asked for everything.
+    ///   - others: Asked in this order.
+    /// - Throws: ``CacheError`` with `.invalidArgument` unless all have one identity: vectors of two never meet.
+    package init(_ first: any Embedder, fallingBackOn others: [any Embedder]) throws(CacheError) {
+        for other in others where other.identity != first.identity {
+            throw .invalidArgument(
+                "fallback", "is refused: its vectors are of \(other.identity), and not of \(first.identity)")
+        }
+        self.embedders = [first] + others
+        self.identity = first.identity
+        self.concurrency = first.concurrency
+        self.batchLimit = others.reduce(first.batchLimit) { min($0, $1.batchLimit) }
+    }
+
+    package func embed(
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+    ) {
+        self.ask(0, texts, by: deadline, completion)
+    }
+
+    private func ask(
+        _ position: Int, _ texts: [String], by deadline: ContinuousClock.Instant,
+        _ completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+    ) {
+        self.embedders[position].embed(texts, by: deadline) { result in
+            guard case .failure(let error) = result, Self.helped.contains(error.code),
+                position + 1 < self.embedders.count, .now < deadline
+            else { return completion(result) }
+            self.ask(position + 1, texts, by: deadline, completion)
+        }
+    }
+}
