@@ -25,6 +25,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
@@ -84,6 +85,7 @@ let package = Package(
         .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
         .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
@@ -122,6 +124,13 @@ let package = Package(
         .target(
             name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],
             exclude: ["UnicodeTable/generate.py"], swiftSettings: strict),
+
+        .target(
+            name: "HTTPEmbedder",
+            dependencies: [
+                "CacheEngine", "CacheModel", coreMetrics, deque, httpClient, logging, nioCore, nioHTTP1, nioPosix,
+                nioSSL, systemPackage,
+            ], swiftSettings: strict),
 
         .target(
             name: "TokenVerification",
@@ -263,6 +272,12 @@ let package = Package(
             dependencies: [
                 "TokenVerification", "CacheModel", "TestSupport", crypto, cryptoExtras, logging, nioCore, nioHTTP1,
                 nioPosix,
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "HTTPEmbedderTests",
+            dependencies: [
+                "HTTPEmbedder", "CacheEngine", "CacheModel", "TestSupport", coreMetrics, logging, metricsTestKit,
+                nioCore, nioHTTP1, nioPosix, nioSSL,
             ], swiftSettings: strict),
         .testTarget(
             name: "PitfallTests",
