@@ -14,7 +14,8 @@ extension Limits {
     /// First ceiling of the time between two attempts, and what it grows to by doubling.
     package static let providerBackoff = Duration.milliseconds(100)
     package static let maximumProviderBackoff = Duration.seconds(10)
-    /// Retries and hedges that may come before any request has earned one: a service that has just started may retry too.
+    /// Retries and hedges that may come before any request has earned one: a service that has just started may retry
+    /// too.
     package static let providerRetryReserve = 10.0
     /// Time for which a provider may ask to be left alone; one that asks for more is asked again after it.
     package static let maximumProviderPause = Duration.seconds(600)
@@ -28,8 +29,9 @@ extension Limits {
     package static let providerOverheadBytes = 64 << 10
     /// A key or a token in a file or variable, bytes.
     package static let maximumCredentialBytes = 16 << 10
-    /// Similarity to itself that a text must keep while the provider runs. Batching, other hardware and base64 instead of
-    /// decimal move a vector by less than 0.001; another model's vector, even one trained further, has nothing to do with it.
+    /// Similarity to itself that a text must keep while the provider runs. Batching, other hardware and base64 instead
+    /// of decimal move a vector by less than 0.001; another model's vector, even one trained further, has nothing to do
+    /// with it.
     package static let canarySimilarity = 0.98
     /// Time between two looks at whether the model is still the same.
     package static let canaryInterval = Duration.seconds(1)...Duration.seconds(86_400)

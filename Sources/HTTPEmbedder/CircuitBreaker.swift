@@ -5,9 +5,9 @@ import CacheModel
 
 /// Decides whether a provider is asked at all. No side effects, no clock.
 ///
-/// It opens after a number of failures in a row, or when half of the last ``Limits/breakerWindow`` answers were failures,
-/// or at once when the provider refuses the credential. Open, it lets nothing through; after a while it lets one request
-/// through, whose answer closes it, or opens it again for twice as long.
+/// It opens after a number of failures in a row, or when half of the last ``Limits/breakerWindow`` answers were
+/// failures, or at once when the provider refuses the credential. Open, it lets nothing through; after a while it lets
+/// one request through, whose answer closes it, or opens it again for twice as long.
 struct CircuitBreaker: ~Copyable {
     /// Given with a request that is let through, and given back with its outcome.
     struct Pass: Equatable {
@@ -76,7 +76,8 @@ struct CircuitBreaker: ~Copyable {
         }
     }
 
-    /// Each pass must be given back by one of ``succeed(_:)``, ``fail(_:at:)``, ``refuse(_:at:)`` and ``abandon(_:after:at:)``.
+    /// Each pass must be given back by one of ``succeed(_:)``, ``fail(_:at:)``, ``refuse(_:at:)`` and
+    /// ``abandon(_:after:at:)``.
     mutating func admit(at now: ContinuousClock.Instant) -> Admission {
         if let code = self.refusal(at: now) { return .refused(code) }
         guard case .open = self.state else { return .pass(Pass(era: self.era, isProbe: false)) }
@@ -114,9 +115,9 @@ struct CircuitBreaker: ~Copyable {
         pass.era == self.era ? self.open(.refused, at: now) : nil
     }
 
-    /// Whoever asked had no more time, before a whole request's time had passed: that alone says nothing of the provider.
-    /// But one that has let callers wait for as long as a request may take, one after another and with no answer between
-    /// them, has failed once.
+    /// Whoever asked had no more time, before a whole request's time had passed: that alone says nothing of the
+    /// provider. But one that has let callers wait for as long as a request may take, one after another and with no
+    /// answer between them, has failed once.
     ///
     /// - Parameter waited: Since the request was sent; zero if it was not.
     mutating func abandon(

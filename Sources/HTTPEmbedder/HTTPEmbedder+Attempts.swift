@@ -121,7 +121,7 @@ extension HTTPEmbedder {
             var last = Result<[Embedding], AttemptFailure>.failure(.transport(CancellationError(), wasCut: false))
             for await event in group {
                 switch event {
-                case .isDue where underWay > 0 && self.mayHedge(texts):
+                case .isDue where !Task.isCancelled && self.mayHedge(texts):
                     self.metrics.countHedge()
                     underWay += 1
                     group.addTask { .answered(await self.exchange(texts, client, by: deadline)) }
@@ -131,7 +131,6 @@ extension HTTPEmbedder {
                     last = result
                     // A failure leaves the other one its chance.
                     if underWay > 0, case .failure = result { continue }
-                    underWay = 0
                     group.cancelAll()
                     return result
                 }

@@ -9,10 +9,11 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A provider of embeddings over HTTP. Its trouble does not reach the caller but as an error in time: a provider that is
-/// down costs no request, and no more than a moment.
+/// A provider of embeddings over HTTP. Its trouble does not reach the caller but as an error in time: a provider that
+/// is down costs no request, and no more than a moment.
 ///
-/// All of its tasks are children of ``run()``: what is asked for before waits for it, what is asked for after is refused.
+/// All of its tasks are children of ``run()``: what is asked for before waits for it, what is asked for after is
+/// refused.
 package final class HTTPEmbedder: Embedder {
     struct Job: Sendable {
         let texts: [String]
@@ -100,8 +101,8 @@ package final class HTTPEmbedder: Embedder {
 
     /// Embeds the fixed text, and compares its vector with that of the first time.
     ///
-    /// - Throws: ``EmbedderError``, of which `.refused` also says that the model behind the name has changed; from then on
-    ///   nothing is embedded.
+    /// - Throws: ``EmbedderError``, of which `.refused` also says that the model behind the name has changed; from then
+    ///   on nothing is embedded.
     @discardableResult
     package func probe(by deadline: ContinuousClock.Instant) async throws(EmbedderError) -> Embedding {
         let results = await withCheckedContinuation { continuation in
@@ -140,10 +141,10 @@ package final class HTTPEmbedder: Embedder {
                         self.jobs.finish()
                     }
                 }
+                for job in self.jobs.close() { job.reply.fail(.cancelled) }
                 group.cancelAll()
             }
         }
-        for job in self.jobs.close() { job.reply.fail(.cancelled) }
     }
 
     private func work(_ job: Job, _ client: HTTPClient) async {

@@ -36,12 +36,12 @@ extension HTTPEmbedder {
             }
         }
 
-        /// An HTTP proxy: for `https` it is asked for a tunnel.
+        /// An HTTP proxy. It is asked for a tunnel (`CONNECT`), also to what is not encrypted.
         package struct Proxy: Sendable, Hashable {
             package var host: String
             package var port: Int
-            /// The whole value of `Proxy-Authorization` without its scheme, for `Basic`: `user:password` in Base64. Read at
-            /// the start.
+            /// The whole value of `Proxy-Authorization` without its scheme, for `Basic`: `user:password` in Base64.
+            /// Read at the start.
             package var credential: CredentialSource
 
             package init(host: String, port: Int, credential: CredentialSource = .none) {
@@ -58,7 +58,8 @@ extension HTTPEmbedder {
             /// The client's chain, leaf first, and its key, in PEM; both or neither.
             package var certificateFile: String?
             package var keyFile: String?
-            /// Neither certificate nor name are verified then: anyone on the way can read the texts and the key. Logged.
+            /// Neither certificate nor name are verified then: anyone on the way can read the texts and the key.
+            /// Logged.
             package var isVerified = true
 
             package init() {}
@@ -106,8 +107,8 @@ extension HTTPEmbedder {
         /// ``Limits/maximumBreakerOpen``.
         package var breakerFailures = 5
         package var breakerOpen = Duration.seconds(5)
-        /// Between two looks at whether the model is still the same, the first one at the start; ``Limits/canaryInterval``.
-        /// `nil` for none but those that ``HTTPEmbedder/probe(by:)`` makes.
+        /// Between two looks at whether the model is still the same, the first one at the start;
+        /// ``Limits/canaryInterval``. `nil` for none but those that ``HTTPEmbedder/probe(by:)`` makes.
         package var canaryInterval: Duration? = .seconds(600)
 
         /// - Parameter baseURL: The provider's public one if `nil`; Azure and compatible servers have none.

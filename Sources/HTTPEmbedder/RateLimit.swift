@@ -13,18 +13,20 @@ struct RateLimit: ~Copyable {
 
     /// Of requests, or of tokens.
     private struct Allowance {
-        var remaining: Int
+        let remaining: Int
         let limit: Int?
         let noted: ContinuousClock.Instant
         let reset: ContinuousClock.Instant
+        /// Since then.
+        var taken = 0
 
-        /// When there are so many. Where the limit is known it comes back bit by bit, as a bucket fills: to wait for all
-        /// of it, a minute, would be to stand idle.
+        /// When there are so many more. Where the limit is known it comes back bit by bit, as a bucket fills: to wait
+        /// for all of it, a minute, would be to stand idle.
         func instant(of count: Int) -> ContinuousClock.Instant {
-            guard count > self.remaining else { return self.noted }
-            guard let limit, limit > self.remaining, count <= limit else { return self.reset }
-            let part = Double(count - self.remaining) / Double(limit - self.remaining)
-            return self.noted + (self.reset - self.noted) * part
+            let missing = self.taken + count - self.remaining
+            guard missing > 0 else { return self.noted }
+            guard let limit, limit > self.remaining, missing < limit - self.remaining else { return self.reset }
+            return self.noted + (self.reset - self.noted) * (Double(missing) / Double(limit - self.remaining))
         }
     }
 
@@ -41,8 +43,8 @@ struct RateLimit: ~Copyable {
         if let reset = self.tokens?.reset, reset <= now { self.tokens = nil }
         let instants = [self.pausedUntil, self.requests?.instant(of: 1), self.tokens?.instant(of: count)]
         if let instant = instants.compactMap(\.self).max(), instant > now { return instant }
-        self.requests?.remaining -= 1
-        self.tokens?.remaining -= count
+        self.requests?.taken += 1
+        self.tokens?.taken += count
         return nil
     }
 
