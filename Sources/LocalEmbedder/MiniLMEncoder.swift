@@ -104,7 +104,7 @@ package final class MiniLMEncoder: @unchecked Sendable {
 
     deinit { ck_encoder_destroy(self.pointer) }
 
-    /// Makes the memory that calls of one thread need, 3.4 MB; it serves any number of calls, of any encoder.
+    /// Makes the memory that calls of one thread need, 3.3 MB; it serves any number of calls, of any encoder.
     ///
     /// - Throws: ``ModelError`` with `.outOfMemory`.
     package func makeWorkspace() throws(ModelError) -> Workspace { try Workspace() }

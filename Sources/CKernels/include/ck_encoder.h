@@ -63,7 +63,7 @@ typedef struct ck_encoder_tensors {
 // Weights, packed for one instruction set. Never written after it was made: any number of threads may share it.
 typedef struct ck_encoder ck_encoder;
 
-// What one call needs besides the weights, 3.4 MB. Not to be used by two calls at once.
+// What one call needs besides the weights, 3.3 MB. Not to be used by two calls at once.
 typedef struct ck_encoder_workspace ck_encoder_workspace;
 
 // Copies and packs the weights, so that the tensors may be unmapped afterwards: 58 MB for int8, 68 MB for int16, 89 MB for fp32. On
