@@ -18,6 +18,8 @@
 #define CK_PREFETCH(p, bytes) \
     for (int line = 0; line < (bytes); line += 64) __builtin_prefetch((p) + CK_PREFETCH_BYTES + line)
 
+#define CK_LOG2_E 1.44269504f
+
 typedef int32_t ck_dword __attribute__((may_alias));
 typedef float ck_single __attribute__((may_alias));
 typedef float ck_four __attribute__((ext_vector_type(4)));
@@ -48,11 +50,13 @@ CK_INLINE ck_int4 ck_dot_portable(ck_int4 sum, int32_t pair, ck_int4 weights) {
 #else
 #define CK_TILE_ROWS 4
 #endif
+#define CK_ADJACENT 0
 #define CK_DOT(sum, a, b) ck_dot_portable(sum, a, b)
 #include "ck_encoder_forward.h"
 #undef CK_PATH
 #undef CK_LANES
 #undef CK_TILE_ROWS
+#undef CK_ADJACENT
 #undef CK_DOT
 
 #if defined(__x86_64__)
@@ -61,12 +65,14 @@ CK_INLINE ck_int4 ck_dot_portable(ck_int4 sum, int32_t pair, ck_int4 weights) {
 #define CK_PATH(name) ck_##name##_avx2
 #define CK_LANES 8
 #define CK_TILE_ROWS 6
+#define CK_ADJACENT 1
 #define CK_DOT(sum, a, b) \
     ((sum) + (ck_integers_avx2)_mm256_madd_epi16(_mm256_set1_epi32(a), (__m256i)(b)))
 #include "ck_encoder_forward.h"
 #undef CK_PATH
 #undef CK_LANES
 #undef CK_TILE_ROWS
+#undef CK_ADJACENT
 #undef CK_DOT
 #pragma clang attribute pop
 
@@ -75,13 +81,15 @@ CK_INLINE ck_int4 ck_dot_portable(ck_int4 sum, int32_t pair, ck_int4 weights) {
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,tune=icelake-server"))), apply_to = function)
 #define CK_PATH(name) ck_##name##_avx512
 #define CK_LANES 16
-#define CK_TILE_ROWS 12
+#define CK_TILE_ROWS 14
+#define CK_ADJACENT 1
 #define CK_DOT(sum, a, b) \
     ((sum) + (ck_integers_avx512)_mm512_madd_epi16(_mm512_set1_epi32(a), (__m512i)(b)))
 #include "ck_encoder_forward.h"
 #undef CK_PATH
 #undef CK_LANES
 #undef CK_TILE_ROWS
+#undef CK_ADJACENT
 #undef CK_DOT
 #pragma clang attribute pop
 
@@ -96,22 +104,33 @@ CK_INLINE __m512i ck_dot_vnni(__m512i sum, __m512i pair, __m512i weights) {
     return sum;
 }
 
+CK_INLINE __m512i ck_dot_quads_vnni(__m512i sum, __m512i quad, __m512i weights) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(quad), "v"(weights));
+    return sum;
+}
+
 #define CK_PATH(name) ck_##name##_vnni
 #define CK_LANES 16
-#define CK_TILE_ROWS 12
+#define CK_TILE_ROWS 14
+#define CK_ADJACENT 1
 #define CK_DOT(sum, a, b) \
     ((ck_integers_vnni)ck_dot_vnni((__m512i)(sum), _mm512_set1_epi32(a), (__m512i)(b)))
+#define CK_DOT_QUADS(sum, a, b) \
+    ((ck_integers_vnni)ck_dot_quads_vnni((__m512i)(sum), _mm512_set1_epi32(a), (__m512i)(b)))
 #include "ck_encoder_forward.h"
 #undef CK_PATH
 #undef CK_LANES
 #undef CK_TILE_ROWS
+#undef CK_ADJACENT
 #undef CK_DOT
 #pragma clang attribute pop
 
 #endif
 
+#define CK_ENCODER_PATH(name, ...) {ck_forward_##name, ck_multiply_##name, ck_attend_##name, __VA_ARGS__}
+
 const ck_encoder_path *ck_encoder_path_for(ck_isa isa) {
-    static const ck_encoder_path portable = {ck_forward_portable, 4, 0};
+    static const ck_encoder_path portable = CK_ENCODER_PATH(portable, 4, 0, 2);
     switch (isa) {
     case CK_ISA_SCALAR:
         return &portable;
@@ -120,15 +139,15 @@ const ck_encoder_path *ck_encoder_path_for(ck_isa isa) {
         return &portable;
 #elif defined(__x86_64__)
     case CK_ISA_AVX2: {
-        static const ck_encoder_path avx2 = {ck_forward_avx2, 8, 1};
+        static const ck_encoder_path avx2 = CK_ENCODER_PATH(avx2, 8, 1, 2);
         return &avx2;
     }
     case CK_ISA_AVX512: {
-        static const ck_encoder_path avx512 = {ck_forward_avx512, 16, 1};
+        static const ck_encoder_path avx512 = CK_ENCODER_PATH(avx512, 16, 1, 2);
         return &avx512;
     }
     case CK_ISA_AVX512VNNI: {
-        static const ck_encoder_path vnni = {ck_forward_vnni, 16, 1};
+        static const ck_encoder_path vnni = CK_ENCODER_PATH(vnni, 16, 1, 4);
         return &vnni;
     }
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ck_isa.h"
 
+#include <stdlib.h>
+
 int ck_isa_supported(ck_isa isa) {
     switch (isa) {
     case CK_ISA_SCALAR:
@@ -40,3 +42,5 @@ const char *ck_isa_name(ck_isa isa) {
     default: return "scalar";
     }
 }
+
+const char *ck_isa_requested(void) { return getenv("SEMCACHED_ISA"); }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import CKernels
 package import CacheEngine
 package import CacheModel
 
@@ -18,11 +17,19 @@ package final class LocalEmbedder: Embedder {
 
     /// Loads the model.
     ///
-    /// - Parameter threads: At least 1; each embeds one batch at a time.
+    /// - Parameters:
+    ///   - threads: At least 1; each embeds one batch at a time.
+    ///   - instructionSet: Names a path of the kernels; nil is the best of this CPU. By default what `SEMCACHED_ISA`
+    ///     says, which is read here and nowhere else.
     /// - Throws: ``ModelError``.
-    package init(files: ModelFiles, precision: MiniLMEncoder.Precision, threads: Int) throws(ModelError) {
+    package init(
+        files: ModelFiles, precision: MiniLMEncoder.Precision, threads: Int,
+        instructionSet: String? = InstructionSet.requested
+    ) throws(ModelError) {
+        // The quickest to check comes first.
+        let isa = try InstructionSet.path(named: instructionSet)
         self.tokenizer = try WordPieceTokenizer(vocabularyFile: files.vocabulary)
-        self.encoder = try MiniLMEncoder(modelFile: files.weights, precision: precision)
+        self.encoder = try MiniLMEncoder(modelFile: files.weights, precision: precision, isa: isa)
         guard self.tokenizer.vocabularyCount == self.encoder.vocabularySize else {
             throw ModelError(
                 .unsupported,
@@ -32,15 +39,14 @@ package final class LocalEmbedder: Embedder {
         self.concurrency = threads
         self.threads = WorkerThreads(count: threads, maximumQueued: 2 * threads)
         self.workspaces = BlockingQueue(limit: threads)
-        // The precision is not a part of it: vectors of int16 and fp32 are interchangeable.
         self.identity = EmbeddingIdentity(
             provider: "local", model: "all-MiniLM-L6-v2", dimensions: MiniLMEncoder.dimensions,
-            revision: files.revision)
+            revision: files.revision + precision.revisionSuffix)
         for _ in 0..<threads { _ = self.workspaces.append(try self.encoder.makeWorkspace()) }
     }
 
     /// The path of the kernels that this CPU takes.
-    package var instructionSet: String { String(cString: ck_isa_name(self.encoder.isa)) }
+    package var instructionSet: String { InstructionSet.name(of: self.encoder.isa) }
 
     package func embed(
         _ texts: [String], by deadline: ContinuousClock.Instant,

@@ -14,6 +14,20 @@ package final class MiniLMEncoder: @unchecked Sendable {
         case fp32
         /// Half the bytes and twice the speed; vectors are interchangeable with those of fp32.
         case int16
+        /// A quarter of the bytes and nearly twice the speed of int16; vectors of their own, whose cosine to those of
+        /// fp32 is 0.9987 on average and 0.99 or more.
+        case int8
+
+        /// Ends the revision of an embedding identity, so that vectors that must not meet do not.
+        package var revisionSuffix: String { self == .int8 ? "-int8" : "" }
+
+        fileprivate var code: ck_encoder_precision {
+            switch self {
+            case .fp32: CK_ENCODER_FP32
+            case .int16: CK_ENCODER_INT16
+            case .int8: CK_ENCODER_INT8
+            }
+        }
     }
 
     /// The memory of one call, for one call at a time.
@@ -51,7 +65,7 @@ package final class MiniLMEncoder: @unchecked Sendable {
     package let isa: ck_isa
     private let pointer: OpaquePointer
 
-    /// Loads the weights and packs them for an instruction set, into 68 MB (int16) or 89 MB (fp32).
+    /// Loads the weights and packs them for an instruction set, into 58 MB (int8), 68 MB (int16) or 89 MB (fp32).
     ///
     /// The file is not needed afterwards.
     ///
@@ -67,14 +81,13 @@ package final class MiniLMEncoder: @unchecked Sendable {
         self.isa = isa
         var pointer: OpaquePointer?
         let status = model.withTensors { tensors in
-            ck_encoder_create(
-                &tensors, precision == .fp32 ? CK_ENCODER_FP32 : CK_ENCODER_INT16, isa, &pointer)
+            ck_encoder_create(&tensors, precision.code, isa, &pointer)
         }
         switch (status, pointer) {
         case (CK_ENCODER_OK, let pointer?):
             self.pointer = pointer
         case (CK_ENCODER_UNSUPPORTED_ISA, _):
-            throw ModelError(.unsupported, "this machine has no \(String(cString: ck_isa_name(isa)))")
+            throw ModelError(.unsupported, "this machine has no \(InstructionSet.name(of: isa))")
         case (CK_ENCODER_OUT_OF_MEMORY, _):
             throw ModelError(.outOfMemory, "no memory for the weights of \(path)")
         default:
@@ -105,6 +118,10 @@ package final class MiniLMEncoder: @unchecked Sendable {
     package func encode(_ batch: [[Int32]], using workspace: Workspace) throws(ModelError) -> [[Float]] {
         // Before their sum is made, so that it cannot overflow.
         guard batch.allSatisfy({ (1...Self.maximumTokens).contains($0.count) }) else { throw Self.badLength }
+        // The usual batch needs no copies.
+        if batch.count == 1 {
+            return [try self.encode(ids: batch[0], lengths: [Int32(batch[0].count)], using: workspace)]
+        }
         let vectors = try self.encode(
             ids: batch.flatMap { $0 }, lengths: batch.map { Int32($0.count) }, using: workspace)
         return batch.indices.map { Array(vectors[$0 * Self.dimensions..<($0 + 1) * Self.dimensions]) }
@@ -120,23 +137,51 @@ package final class MiniLMEncoder: @unchecked Sendable {
     package func encode(ids: [Int32], lengths: [Int32], using workspace: Workspace)
         throws(ModelError) -> [Float]
     {
+        var failure: ModelError?
+        let vectors = [Float](unsafeUninitializedCapacity: lengths.count * Self.dimensions) { vectors, count in
+            do throws(ModelError) {
+                try self.encode(ids: ids.span, lengths: lengths.span, using: workspace, into: vectors)
+                count = vectors.count
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return vectors
+    }
+
+    /// Encodes texts into memory of the caller's; nothing is allocated.
+    ///
+    /// - Parameters:
+    ///   - ids: Of all texts, one behind the other; their count is the sum of the lengths.
+    ///   - lengths: Ids of each text, 1…``maximumTokens``.
+    ///   - vectors: Receives ``dimensions`` numbers per text; it has room for just so many, and need not be initialised.
+    ///     What it holds after an error has no meaning.
+    /// - Throws: ``ModelError`` with `.invalidInput`, before anything is computed.
+    package func encode(
+        ids: Span<Int32>, lengths: Span<Int32>, using workspace: Workspace,
+        into vectors: UnsafeMutableBufferPointer<Float>
+    ) throws(ModelError) {
+        precondition(vectors.count == lengths.count * Self.dimensions, "the memory is not that of the vectors")
         var total = 0
-        for length in lengths {
-            guard (1...Self.maximumTokens).contains(Int(length)) else { throw Self.badLength }
-            total += Int(length)
+        for index in lengths.indices {
+            guard (1...Self.maximumTokens).contains(Int(lengths[index])) else { throw Self.badLength }
+            total += Int(lengths[index])
         }
         guard total == ids.count else {
             throw ModelError(.invalidInput, "\(ids.count) ids were given for texts of \(total)")
         }
-        var status = CK_ENCODER_OK
-        let vectors = [Float](unsafeUninitializedCapacity: lengths.count * Self.dimensions) { vectors, count in
-            guard let base = vectors.baseAddress, !lengths.isEmpty else { return }
-            status = workspace.use { ck_encoder_encode(self.pointer, $0, ids, lengths, lengths.count, base) }
-            count = status == CK_ENCODER_OK ? lengths.count * Self.dimensions : 0
+        guard let base = vectors.baseAddress, !lengths.isEmpty else { return }
+        let status = ids.withUnsafeBufferPointer { ids in
+            lengths.withUnsafeBufferPointer { lengths in
+                workspace.use {
+                    ck_encoder_encode(self.pointer, $0, ids.baseAddress, lengths.baseAddress, lengths.count, base)
+                }
+            }
         }
         switch status {
         case CK_ENCODER_OK:
-            return vectors
+            return
         case CK_ENCODER_BAD_LENGTH:
             throw Self.badLength
         case CK_ENCODER_BAD_TOKEN:

@@ -4,6 +4,7 @@
 #define CKERNELS_H
 
 #include "ck_encoder.h"
+#include "ck_encoder_parts.h"
 #include "ck_isa.h"
 #include "ck_scan.h"
 

@@ -18,6 +18,7 @@
 typedef enum ck_encoder_precision {
     CK_ENCODER_FP32 = 0,   // the reference
     CK_ENCODER_INT16 = 1,  // activations of 13 bits by weights of up to 16: half the bytes, vectors interchangeable
+    CK_ENCODER_INT8 = 2,   // activations and weights of 8 bits: a quarter of the bytes, vectors of their own
 } ck_encoder_precision;
 
 typedef enum ck_encoder_status {
@@ -65,7 +66,7 @@ typedef struct ck_encoder ck_encoder;
 // What one call needs besides the weights, 3.3 MB. Not to be used by two calls at once.
 typedef struct ck_encoder_workspace ck_encoder_workspace;
 
-// Copies and packs the weights, so that the tensors may be unmapped afterwards: 68 MB for int16, 89 MB for fp32. On
+// Copies and packs the weights, so that the tensors may be unmapped afterwards: 58 MB for int8, 68 MB for int16, 89 MB for fp32. On
 // success `*encoder` is to be destroyed by the caller, otherwise it is NULL.
 ck_encoder_status ck_encoder_create(const ck_encoder_tensors *tensors, ck_encoder_precision precision, ck_isa isa,
                                     ck_encoder **encoder);

@@ -4,6 +4,8 @@
 
 // The instruction sets that the kernels have a path for. Every kernel takes one explicitly, so that a test can run all
 // the paths of one machine against each other; `ck_isa_best` is what the product passes.
+#define CK_ISA_COUNT 5
+
 typedef enum ck_isa {
     CK_ISA_SCALAR = 0,      // portable C
     CK_ISA_NEON = 1,        // AArch64 Advanced SIMD
@@ -18,7 +20,11 @@ ck_isa ck_isa_best(void);
 // Whether this CPU can run the path; scalar always can.
 int ck_isa_supported(ck_isa isa);
 
-// A stable lower-case name, for logs and benchmarks.
+// A stable lower-case name, for logs, benchmarks and SEMCACHED_ISA.
 const char *ck_isa_name(ck_isa isa);
+
+// What the environment variable SEMCACHED_ISA says, or NULL. The composition of a process reads it once, at start; no
+// kernel does.
+const char *ck_isa_requested(void);
 
 #endif
