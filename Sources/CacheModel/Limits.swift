@@ -233,6 +233,12 @@ package enum Limits {
     /// Batches whose vectors are on their way to where they outlive the process; beyond it those of others stay in memory
     /// only.
     package static let vectorWritesAtOnce = 64
+    /// Bytes of texts' vectors in the embedded store's file: 150,000 of 384 dimensions.
+    package static let keptVectorBytes = 256 << 20
+    /// What one takes there beside its numbers, bytes: four digests, a row and its places in three indexes.
+    package static let keptVectorOverhead = 256
+    /// Uses of them that are noted until they are written down.
+    package static let keptVectorUses = 4096
     /// Store operations waiting for the writer.
     package static let storeQueue = 16_384
     /// Changes committed together.
@@ -297,6 +303,10 @@ package enum Limits {
     package static let redisTouches = 8192
     /// Between two times that uses are written down.
     package static let redisTouchInterval = Duration.seconds(1)
+    /// Time in which Redis must have given a text's vector: to compute it takes little longer.
+    package static let redisVectorDeadline = Duration.milliseconds(100)
+    /// Time for which it keeps one.
+    package static let redisVectorTimeToLive = Duration.seconds(7 * 86_400)
     /// Between two times that a tenant is registered with whoever sweeps.
     package static let tenantRegisterInterval = Duration.seconds(60)
 }

@@ -20,19 +20,23 @@ package final class EmbeddedStore: VectorStore {
         package var maximumQueuedBytes: Int
         /// Size of the file, bytes; beyond it a put is refused as `.unavailable`. As large as the disk if `nil`.
         package var maximumFileBytes: Int?
+        /// Texts' vectors in the file, bytes; beyond it those go that were not used for the longest time.
+        package var maximumVectorBytes: Int
 
         package init(
-            readerThreads: Int = 2, maximumQueuedBytes: Int = 256 << 20, maximumFileBytes: Int? = nil
+            readerThreads: Int = 2, maximumQueuedBytes: Int = 256 << 20, maximumFileBytes: Int? = nil,
+            maximumVectorBytes: Int = Limits.keptVectorBytes
         ) {
             self.readerThreads = readerThreads
             self.maximumQueuedBytes = maximumQueuedBytes
             self.maximumFileBytes = maximumFileBytes
+            self.maximumVectorBytes = maximumVectorBytes
         }
     }
 
     private let file: DatabaseFile
     private let catalogue: Catalogue
-    private let writer: StoreWriter
+    let writer: StoreWriter
     private let readers: WorkerThreads
 
     /// Opens a file, or creates it, and reads its vectors into memory; takes seconds per million.
@@ -51,7 +55,8 @@ package final class EmbeddedStore: VectorStore {
         let (tables, entries) = try Loading.run(self.file)
         self.catalogue = tables.catalogue
         let writer = StoreWriter(
-            file: self.file, tables: tables, maximumQueuedBytes: configuration.maximumQueuedBytes, logger: logger)
+            file: self.file, tables: tables, vectors: VectorRows(maximumBytes: configuration.maximumVectorBytes),
+            maximumQueuedBytes: configuration.maximumQueuedBytes, logger: logger)
         self.writer = writer
         self.readers = WorkerThreads(count: configuration.readerThreads, maximumQueued: Limits.storeReadQueue)
         _ = WorkerThreads(count: 1, maximumQueued: 1).submit { writer.run() }
@@ -171,7 +176,7 @@ package final class EmbeddedStore: VectorStore {
         }
     }
 
-    private func read<Value: Sendable>(
+    func read<Value: Sendable>(
         _ body: @escaping @Sendable (DatabasePool, Catalogue) throws -> Value
     ) async throws(VectorStoreError) -> Value {
         let result = await self.readers.run { [file, catalogue] () -> Result<Value, VectorStoreError> in
@@ -209,7 +214,7 @@ package final class EmbeddedStore: VectorStore {
         try await self.write { .sweep(now: now, removed: 0, $0) }
     }
 
-    private func write<Value: Sendable>(
+    func write<Value: Sendable>(
         _ change: (@escaping StoreWriter.Completion<Value>) -> StoreWriter.Change
     ) async throws(VectorStoreError) -> Value {
         let result: Result<Value, VectorStoreError> = await withCheckedContinuation { continuation in

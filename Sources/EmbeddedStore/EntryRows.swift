@@ -220,7 +220,7 @@ enum EntryRows {
     }
 
     /// Little endian, 4 bytes per dimension.
-    private static func data(_ embedding: Embedding) -> Data {
+    static func data(_ embedding: Embedding) -> Data {
         embedding.values.map { $0.bitPattern.littleEndian }.withUnsafeBytes { Data($0) }
     }
 

@@ -13,7 +13,7 @@ enum Schema {
     /// Tells the file from those of other programs ("SemC").
     static let applicationID: Int32 = 0x5365_6d43
     /// Of the tables below. A change of them must change it and bring the old ones up.
-    static let version: Int32 = 4
+    static let version: Int32 = 5
 
     static let statements = """
         CREATE TABLE caches (
@@ -24,6 +24,7 @@ enum Schema {
         ) STRICT;
         \(Self.partitionsAndEntries)
         \(Self.versions)
+        \(Self.vectors)
         PRAGMA application_id = \(Self.applicationID);
         PRAGMA user_version = \(Self.version);
         """
@@ -73,6 +74,20 @@ enum Schema {
         ) STRICT, WITHOUT ROWID;
         """
 
+    /// Texts' vectors, by the digest of tenant, model and text; `tenant` and `identity` are digests too, `used` grows with
+    /// each use.
+    private static let vectors = """
+        CREATE TABLE vectors (
+            key BLOB NOT NULL UNIQUE CHECK (length(key) = 32),
+            tenant BLOB NOT NULL,
+            identity BLOB NOT NULL,
+            used INTEGER NOT NULL,
+            vector BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX vectors_by_use ON vectors (used);
+        CREATE INDEX vectors_by_tenant ON vectors (tenant);
+        """
+
     /// A cache's partitions in the order in which a scan reads them.
     private static let partitionIndex = "CREATE INDEX partitions_by_cache ON partitions (cache, key);"
 
@@ -98,8 +113,7 @@ enum Schema {
             FROM old_entries ORDER BY row;
         DROP TABLE old_entries;
         DROP TABLE old_partitions;
-        \(Self.versions)
-        PRAGMA user_version = \(Self.version);
+        \(Self.fromVersion3)
         """
 
     /// Makes this version of version 2, which did not keep vary parts and contexts.
@@ -113,6 +127,12 @@ enum Schema {
     /// Makes this version of version 3, which did not count changes.
     static let fromVersion3 = """
         \(Self.versions)
+        \(Self.fromVersion4)
+        """
+
+    /// Makes this version of version 4, which kept no vectors of texts.
+    static let fromVersion4 = """
+        \(Self.vectors)
         PRAGMA user_version = \(Self.version);
         """
 

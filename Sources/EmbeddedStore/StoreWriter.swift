@@ -13,7 +13,7 @@ import Synchronization
 /// ahead of the file, and removals are in line with puts. If the commit fails, every caller of the batch learns it and
 /// both file and memory are as before.
 final class StoreWriter: @unchecked Sendable {
-    // `@unchecked`: `tables` belongs to the writer's thread alone, from `run` on.
+    // `@unchecked`: `tables` and `vectors` belong to the writer's thread alone, from `run` on.
 
     typealias Completion<Value> = @Sendable (Result<Value, VectorStoreError>) -> Void
 
@@ -22,11 +22,13 @@ final class StoreWriter: @unchecked Sendable {
         case remove(RemovalSelector, isDryRun: Bool, now: Timestamp, Completion<RemovalResult>)
         /// A step of removing what has expired; the next one goes to the end of the queue.
         case sweep(now: Timestamp, removed: Int, Completion<Int>)
+        /// Keeps texts' vectors.
+        case remember([KeptVector], identity: Digest, Completion<Void>)
 
         /// Whether it looks at memory, which must have followed all changes before.
         var needsMemory: Bool {
             switch self {
-            case .remove(.ids, _, _, _), .remove(.entry, _, _, _), .put: false
+            case .remove(.ids, _, _, _), .remove(.entry, _, _, _), .put, .remember: false
             case .remove, .sweep: true
             }
         }
@@ -37,6 +39,7 @@ final class StoreWriter: @unchecked Sendable {
             case .put(let entry, let embedding, _, _, _): entry.approximateBytes + embedding.dimensions * 4
             case .remove(.ids(let ids, _), _, _, _): ids.count * MemoryLayout<EntryID>.stride
             case .remove(.radius(let embedding, _, _), _, _, _): embedding.dimensions * 4
+            case .remember(let vectors, _, _): vectors.reduce(0) { $0 + $1.vector.dimensions * 4 }
             case .remove, .sweep: 0
             }
         }
@@ -46,6 +49,7 @@ final class StoreWriter: @unchecked Sendable {
             case .put(_, _, _, _, let completion): completion(.failure(error))
             case .remove(_, _, _, let completion): completion(.failure(error))
             case .sweep(_, _, let completion): completion(.failure(error))
+            case .remember(_, _, let completion): completion(.failure(error))
             }
         }
     }
@@ -57,6 +61,9 @@ final class StoreWriter: @unchecked Sendable {
     private let queuedBytes = Atomic<Int>(0)
     private let closing = Mutex(Closing())
     private var tables: WriterTables
+    private var vectors: VectorRows
+    /// Vectors that were read since the last ones were kept.
+    private let uses = Mutex<[Digest]>([])
     /// Steps of a sweep that found the queue full.
     private var postponed: [Change] = []
 
@@ -67,10 +74,11 @@ final class StoreWriter: @unchecked Sendable {
     }
 
     init(
-        file: DatabaseFile, tables: WriterTables, maximumQueuedBytes: Int, logger: Logger
+        file: DatabaseFile, tables: WriterTables, vectors: VectorRows, maximumQueuedBytes: Int, logger: Logger
     ) {
         self.file = file
         self.tables = tables
+        self.vectors = vectors
         self.maximumQueuedBytes = maximumQueuedBytes
         self.logger = logger
     }
@@ -92,6 +100,11 @@ final class StoreWriter: @unchecked Sendable {
     var isClosed: Bool { self.closing.withLock { $0.isBegun } }
 
     static let closed = VectorStoreError(.unavailable, "the store is closed")
+
+    /// Notes that vectors were read; told to the file with the next ones that are kept. Above a limit uses are forgotten.
+    func noteUses(_ keys: [Digest]) {
+        self.uses.withLock { $0 += keys.prefix(Limits.keptVectorUses - $0.count) }
+    }
 
     /// Finishes what was handed over, then closes the file.
     func close(_ completion: @escaping @Sendable () -> Void = {}) {
@@ -153,6 +166,7 @@ final class StoreWriter: @unchecked Sendable {
                 }
             }
         } catch {
+            self.vectors.distrust()
             let fault = VectorStoreError(error, while: "write to", path: self.file.path)
             self.logger.error("store: \(changes.count) changes failed", metadata: ["reason": "\(fault.message)"])
             for change in changes { change.fail(fault) }
@@ -187,8 +201,20 @@ final class StoreWriter: @unchecked Sendable {
             var removal = Removal(isDryRun: isDryRun, now: now)
             let result = try self.alone {
                 try self.tables.remove(selector, &removal, database, &draft)
-                if !isDryRun { draft.countRemoval(from: selector.scope) }
+                if !isDryRun {
+                    if case .tenant(let scope) = selector { try self.vectors.removeAll(of: scope.tenant, in: database) }
+                    draft.countRemoval(from: selector.scope)
+                }
                 return RemovalResult(count: removal.count, sample: removal.sample)
+            }
+            return { completion(result) }
+        case .remember(let vectors, let identity, let completion):
+            let uses = self.uses.withLock { uses in
+                defer { uses = [] }
+                return uses
+            }
+            let result = try self.alone {
+                try self.vectors.remember(vectors, identity: identity, uses: uses, in: database)
             }
             return { completion(result) }
         case .sweep(let now, let removed, let completion):

@@ -19,6 +19,7 @@ package import RedisClient
 //   semcache:1:{tag}:v:<partition> vectors, of redis-vectorset
 //   semcache:1:{tag}:q:<partition> hash    entry id → ``CompactVector``, of redis-vectorset with single bits
 //   semcache-doc:1:<identity>:{tag}:<entry>  hash, of redis-search
+//   semcache:vector:1:<digest>     a text's vector (``KeptVectorValue``), in any slot; expires
 //
 // Besides, with tags of their own: `semcache:tenants`, the prefixes of all tenants, for whoever sweeps;
 // `semcache:tenant:{…}`, those of one tenant; `semcache:layout`, which index the entries are in; `semcache:sweeper`.

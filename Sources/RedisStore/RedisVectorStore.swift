@@ -19,12 +19,16 @@ package final class RedisVectorStore: VectorStore {
         package var sweepInterval: Duration
         /// Time in which a put must have been done by Redis, if its caller has more, or is not done at all.
         package var timeout: Duration
+        /// Time for which a text's vector is kept.
+        package var vectorTimeToLive: Duration
 
         package init(
-            shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = Limits.redisChangeDeadline
+            shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = Limits.redisChangeDeadline,
+            vectorTimeToLive: Duration = Limits.redisVectorTimeToLive
         ) {
             self.shards = shards
             self.timeout = timeout
+            self.vectorTimeToLive = vectorTimeToLive
             self.sweepInterval = sweepInterval
         }
     }

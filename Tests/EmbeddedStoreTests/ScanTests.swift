@@ -68,6 +68,7 @@ import Testing
         try await queue.write { database in
             try database.execute(
                 sql: """
+                    DROP TABLE vectors;
                     DROP TABLE versions;
                     DROP INDEX partitions_by_cache;
                     ALTER TABLE partitions DROP COLUMN vary;

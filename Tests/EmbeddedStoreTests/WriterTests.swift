@@ -40,7 +40,8 @@ import Testing
         let (tables, _) = try Loading.run(self.file)
         self.catalogue = tables.catalogue
         self.writer = StoreWriter(
-            file: self.file, tables: tables, maximumQueuedBytes: 1 << 20, logger: silent)
+            file: self.file, tables: tables, vectors: VectorRows(maximumBytes: 1 << 20),
+            maximumQueuedBytes: 1 << 20, logger: silent)
         var random = SeededGenerator(seed: 6)
         self.vector = random.vector()
     }

@@ -84,9 +84,11 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
 
     init(_ limit: Limit) {
         self.limit = limit
-        self.memory = GenerationalCache(
-            limit: limit.memoryBytes,
-            weigh: { $0.embedding.dimensions * MemoryLayout<Float>.stride + Limits.embeddingMemoryOverhead })
+        self.memory = GenerationalCache(limit: limit.memoryBytes, weigh: Self.weigh)
+    }
+
+    private static func weigh(_ value: Remembered) -> Int {
+        value.embedding.dimensions * MemoryLayout<Float>.stride + Limits.embeddingMemoryOverhead
     }
 
     /// Texts that wait.
@@ -131,7 +133,8 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
 
     /// Remembers a vector that was not computed here.
     mutating func remember(_ embedding: Embedding, for key: Digest, of tenant: TenantID) {
-        self.memory.insert(Remembered(embedding: embedding, tenant: tenant), for: key)
+        let value = Remembered(embedding: embedding, tenant: tenant)
+        if Self.weigh(value) <= self.limit.memoryBytes / 2 { self.memory.insert(value, for: key) }
     }
 
     /// Remembers nothing of a tenant any more, nor what is under way for it. O(vectors remembered).
@@ -217,7 +220,10 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
             return EmbedderError(.overloaded, "too many texts wait for the embedder")
         }
         // With what is known of the embedder, it would come too late: better to say so now.
-        guard let affordable = self.times.texts(within: request.deadline - now, workers: self.limit.concurrency)
+        let batch = min(self.limit.batch, queue.count + 1)
+        guard
+            let affordable = self.times.texts(
+                within: request.deadline - now, workers: self.limit.concurrency, batch: batch)
         else { return nil }
         if queue.count + others.count <= affordable { return nil }
         let ahead = queue.ahead(of: request.tenant, upTo: affordable + 1)

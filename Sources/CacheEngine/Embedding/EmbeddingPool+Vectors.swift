@@ -10,9 +10,10 @@ extension EmbeddingPool {
         guard let vectors, self.state.withLock({ $0.mayBeKept(request.key) }) else { return nil }
         let found: Embedding?
         do throws(VectorStoreError) {
-            found = try await vectors.vectors(
-                [request.key], identity: self.identity.key, dimensions: self.identity.dimensions
-            ).first ?? nil
+            found =
+                try await vectors.vectors(
+                    [request.key], identity: self.identity.key, dimensions: self.identity.dimensions
+                ).first ?? nil
         } catch {
             // What is not read because nobody waits any more is no fault of the store's.
             if !Task.isCancelled { self.metrics.countMemoryError(.read) }

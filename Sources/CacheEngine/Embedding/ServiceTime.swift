@@ -39,12 +39,14 @@ struct ServiceTime {
         self.secondsPerText = max(0, seconds - slowest.seconds) / Double(texts - slowest.texts)
     }
 
-    /// How many texts all workers together do within a time, less the one that must be done within it as well.
+    /// How many texts may come before one that is to be done within a time: it waits until a worker has ended a batch, then
+    /// for them, and then until its own batch ends.
     ///
+    /// - Parameter batch: Texts of a batch.
     /// - Returns: `nil` while that is not known.
-    func texts(within time: Duration, workers: Int) -> Int? {
+    func texts(within time: Duration, workers: Int, batch: Int) -> Int? {
         guard let secondsPerText, secondsPerText > 0 else { return nil }
-        let seconds = max(0, time / .seconds(1) - secondsPerText)
+        let seconds = max(0, time / .seconds(1) - 2 * Double(batch) * secondsPerText)
         return Int(min(Double(Int32.max), seconds * Double(workers) / secondsPerText))
     }
 }

@@ -132,7 +132,7 @@ extension EngineFigures {
             (
                 "semcache_memory_evicted_total", "Answers that went from memory because others came",
                 self.forgottenByMemory
-            ),
+            )
         ]
         var families =
             gauges.map { FigureFamily($0, $1, .gauge, [.init(labels: [], value: $2)]) }

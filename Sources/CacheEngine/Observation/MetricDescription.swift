@@ -26,6 +26,8 @@ package struct MetricDescription: Sendable {
         Self("semcache_embedding_duration_seconds", "Time in which the embedder does a batch"),
         Self("semcache_embedding_batch_texts", "Texts of a batch", bounds: [1, 2, 4, 8, 16]),
         Self("semcache_embedding_errors_total", "Texts that got no vector"),
-        Self("semcache_vector_memory_errors_total", "Vectors that could not be read from the store, or not be kept there"),
+        Self(
+            "semcache_vector_memory_errors_total", "Vectors that could not be read from the store, or not be kept there"
+        ),
     ]
 }

@@ -84,24 +84,28 @@ import Testing
         await embedder.nextHeld().succeed()
         _ = try await (first, second, third)
         #expect(pool.queueLength == 0)
-        #expect(try self.timed("semcache_embedding_duration_seconds", []) == 2)
-        let waits = try self.metrics.expectTimer("semcache_embedding_queue_wait_seconds").values
+        #expect(try self.timed("semcache_embedding_duration_seconds", [("embedder", "default")]) == 2)
+        let waits = try self.metrics.expectTimer(
+            "semcache_embedding_queue_wait_seconds", [("embedder", "default")]
+        ).values
         #expect(waits.count == 3)
         // The first was handed over at once.
         #expect(waits.min()! < waits.max()!)
         #expect(waits.max()! <= Int64((ContinuousClock.now - began) / .nanoseconds(1)))
-        #expect(try self.metrics.expectRecorder("semcache_embedding_batch_texts").values.sorted() == [1, 2])
+        #expect(
+            try self.metrics.expectRecorder("semcache_embedding_batch_texts", [("embedder", "default")])
+                .values.sorted() == [1, 2])
     }
 
     @Test func `an embedder that fails is counted`() async throws {
         let embedder = ControlledEmbedder()
-        let pool = EmbeddingPool(embedder: embedder, metrics: self.metrics)
+        let pool = EmbeddingPool(embedder: embedder, name: "cloud", metrics: self.metrics)
         async let failed: Void = embedder.nextHeld().fail()
         await #expect(throws: EmbedderError.self) {
             _ = try await pool.embed("one", for: TenantID("acme"), by: self.later)
         }
         await failed
-        #expect(try self.counted("semcache_embedding_errors_total", [("code", "failed")]) == 1)
+        #expect(try self.counted("semcache_embedding_errors_total", [("embedder", "cloud"), ("code", "failed")]) == 1)
     }
 
     @Test func `errors that nobody had yet are series all the same`() throws {
