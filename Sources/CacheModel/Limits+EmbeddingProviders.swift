@@ -3,8 +3,8 @@
 extension Limits {
     // MARK: Embedding providers
 
-    /// Dimensions of a provider's vectors: no model has more than a few thousand.
-    package static let providerDimensions = 1...16_384
+    /// Dimensions of a provider's vectors: what the stores and the protocol take.
+    package static let providerDimensions = 1...Limits.maximumDimensions
     /// Requests that one provider is sent at the same time, without those that hedge another.
     package static let providerConcurrency = 1...256
     /// Time for one request to a provider, and for a connection to it.

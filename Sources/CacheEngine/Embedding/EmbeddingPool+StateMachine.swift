@@ -147,19 +147,19 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     ///
     /// - Parameter duration: For which it kept a worker.
     mutating func finish(
-        _ batch: Batch, _ result: Result<[Embedding], EmbedderError>, took duration: Duration,
+        _ batch: Batch, _ results: [Result<Embedding, EmbedderError>], took duration: Duration,
         at now: ContinuousClock.Instant
     ) -> FinishAction {
         self.running -= 1
         self.times.note(texts: batch.requests.count, took: duration)
         var action = FinishAction()
-        for (position, request) in batch.requests.enumerated() {
+        for (request, result) in zip(batch.requests, results) {
             guard let job = self.jobs.removeValue(forKey: request.key) else { continue }
             switch result {
-            case .success(let embeddings):
+            case .success(let embedding):
                 self.computed += 1
-                if !job.isForgotten { self.remember(embeddings[position], for: request.key, of: request.tenant) }
-                for waiter in job.waiters { action.resumed.append((waiter.waiter, .success(embeddings[position]))) }
+                if !job.isForgotten { self.remember(embedding, for: request.key, of: request.tenant) }
+                for waiter in job.waiters { action.resumed.append((waiter.waiter, .success(embedding))) }
             case .failure(let error):
                 self.fail(job, of: batch, error, &action)
             }

@@ -26,11 +26,14 @@ extension EmbeddingPool {
     }
 
     /// Hands a batch's vectors to where they are kept, off the callers' path.
-    func keep(_ embeddings: [Embedding], of batch: Machine.Batch) {
-        guard let vectors else { return }
-        let kept = zip(batch.requests, embeddings).filter { !$0.0.tenant.name.isEmpty }.map { request, embedding in
-            KeptVector(key: request.key, tenant: request.tenant, vector: embedding)
+    func keep(_ results: [Result<Embedding, EmbedderError>], of batch: Machine.Batch) {
+        let made = zip(batch.requests, results).compactMap { request, result in
+            (try? result.get()).map { KeptVector(key: request.key, tenant: request.tenant, vector: $0) }
         }
+        if made.isEmpty { return }
+        self.hasEmbedded.store(true, ordering: .releasing)
+        let kept = made.filter { !$0.tenant.name.isEmpty }
+        guard let vectors, !kept.isEmpty else { return }
         guard self.writes.add(1, ordering: .relaxed).newValue <= Limits.vectorWritesAtOnce else {
             self.writes.subtract(1, ordering: .relaxed)
             return self.metrics.countMemoryError(.write)

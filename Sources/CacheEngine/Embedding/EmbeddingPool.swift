@@ -32,7 +32,7 @@ package final class EmbeddingPool: Sendable {
     let state: Mutex<Machine>
     let writes = Atomic<Int>(0)
     let restored = Atomic<UInt64>(0)
-    private let hasEmbedded = Atomic<Bool>(false)
+    let hasEmbedded = Atomic<Bool>(false)
     private let spans: Spans
     private let nextID = Atomic<UInt64>(0)
 
@@ -167,17 +167,14 @@ package final class EmbeddingPool: Sendable {
 
     private func dispatch(_ batch: Machine.Batch) {
         let began = ContinuousClock.now
-        self.embedder.embed(batch.texts, by: batch.deadline) { result in
-            let result = self.checked(result, texts: batch.requests.count)
+        self.embedder.embedEach(batch.texts, by: batch.deadline) { results in
+            let results = self.checked(results, texts: batch.requests.count)
             let now = ContinuousClock.now
-            let action = self.state.withLock { $0.finish(batch, result, took: now - began, at: now) }
+            let action = self.state.withLock { $0.finish(batch, results, took: now - began, at: now) }
             // The next batch first: the threads should not wait for the callers.
             if let next = action.dispatch { self.dispatch(next) }
             self.metrics.countBatch(texts: batch.requests.count, now - began)
-            if case .success(let embeddings) = result {
-                self.hasEmbedded.store(true, ordering: .releasing)
-                self.keep(embeddings, of: batch)
-            }
+            self.keep(results, of: batch)
             for (waiter, result) in action.resumed {
                 self.metrics.countWait(began - waiter.since)
                 waiter.resume(returning: result)
@@ -187,16 +184,17 @@ package final class EmbeddingPool: Sendable {
 
     /// An embedder that breaks its promise has failed.
     private func checked(
-        _ result: Result<[Embedding], EmbedderError>, texts: Int
-    ) -> Result<[Embedding], EmbedderError> {
-        guard case .success(let embeddings) = result else { return result }
-        guard embeddings.count == texts else {
-            return .failure(EmbedderError(.failed, "the embedder did not give one vector for each text"))
+        _ results: [Result<Embedding, EmbedderError>], texts: Int
+    ) -> [Result<Embedding, EmbedderError>] {
+        guard results.count == texts else {
+            let error = EmbedderError(.failed, "the embedder did not give one vector for each text")
+            return Array(repeating: .failure(error), count: texts)
         }
         let dimensions = self.identity.dimensions
-        guard embeddings.allSatisfy({ $0.dimensions == dimensions }) else {
-            return .failure(EmbedderError(.failed, "the embedder gave a vector of another dimension than its model's"))
+        return results.map { result in
+            guard case .success(let embedding) = result, embedding.dimensions != dimensions else { return result }
+            return .failure(
+                EmbedderError(.failed, "the embedder gave a vector of another dimension than its model's"))
         }
-        return result
     }
 }

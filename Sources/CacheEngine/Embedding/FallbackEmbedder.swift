@@ -36,6 +36,32 @@ package final class FallbackEmbedder: Embedder {
         self.ask(0, texts, by: deadline, completion)
     }
 
+    /// Only the texts that failed are asked for again.
+    package func embedEach(
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+    ) {
+        self.askEach(0, texts, by: deadline, completion)
+    }
+
+    private func askEach(
+        _ position: Int, _ texts: [String], by deadline: ContinuousClock.Instant,
+        _ completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+    ) {
+        self.embedders[position].embedEach(texts, by: deadline) { results in
+            let failed = results.indices.filter { place in
+                if case .failure(let error) = results[place] { Self.helped.contains(error.code) } else { false }
+            }
+            guard results.count == texts.count, !failed.isEmpty, position + 1 < self.embedders.count, .now < deadline
+            else { return completion(results) }
+            self.askEach(position + 1, failed.map { texts[$0] }, by: deadline) { others in
+                var results = results
+                for (place, other) in zip(failed, others) { results[place] = other }
+                completion(results)
+            }
+        }
+    }
+
     private func ask(
         _ position: Int, _ texts: [String], by deadline: ContinuousClock.Instant,
         _ completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void

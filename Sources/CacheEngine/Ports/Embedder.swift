@@ -23,6 +23,30 @@ package protocol Embedder: Sendable {
         _ texts: [String], by deadline: ContinuousClock.Instant,
         completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
     )
+
+    /// As ``embed(_:by:completion:)``, but a text that is at fault by itself fails alone: the texts of a batch are of
+    /// different callers.
+    ///
+    /// - Parameter completion: Called exactly once, from any thread, with a result for each text, in order.
+    func embedEach(
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+    )
+}
+
+extension Embedder {
+    /// For embedders that fail as a whole.
+    package func embedEach(
+        _ texts: [String], by deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+    ) {
+        self.embed(texts, by: deadline) { result in
+            switch result {
+            case .success(let embeddings): completion(embeddings.map { .success($0) })
+            case .failure(let error): completion(texts.map { _ in .failure(error) })
+            }
+        }
+    }
 }
 
 /// Why there is no vector.

@@ -39,7 +39,7 @@ extension PoolMachine {
         _ batch: Batch, after duration: Duration = .zero, at now: ContinuousClock.Instant = PoolTime.start
     ) -> FinishAction {
         let vectors = batch.requests.map { _ in Embedding(unitLength: [1]) }
-        return self.finish(batch, .success(vectors), took: duration, at: now)
+        return self.finish(batch, vectors.map { .success($0) }, took: duration, at: now)
     }
 }
 

@@ -98,11 +98,11 @@ import Testing
         let first = try #require(machine.ask("t", within: .seconds(1)).batch)
         #expect(machine.ask("t", waiter: "patient", within: .seconds(9)).waits)
         let late = EmbedderError(.deadlineExceeded, "")
-        let action = machine.finish(first, .failure(late), took: .seconds(1), at: self.start + .seconds(1))
+        let action = machine.finish(first, [.failure(late)], took: .seconds(1), at: self.start + .seconds(1))
         #expect(action.resumed.map(\.0) == ["t"])
         let second = try #require(action.dispatch)
         #expect(second.deadline == self.start + .seconds(9))
-        let end = machine.finish(second, .failure(late), took: .seconds(8), at: self.start + .seconds(9))
+        let end = machine.finish(second, [.failure(late)], took: .seconds(8), at: self.start + .seconds(9))
         #expect(end.resumed.map(\.0) == ["patient"] && end.dispatch == nil)
     }
 
@@ -123,7 +123,7 @@ import Testing
         for number in 0..<2000 {
             let batch = try #require(machine.ask("t\(number)").batch)
             let vector = Embedding(unitLength: [Float](repeating: 0, count: number % 3 == 0 ? 384 : 48))
-            _ = machine.finish(batch, .success([vector]), took: .zero, at: self.start)
+            _ = machine.finish(batch, [.success(vector)], took: .zero, at: self.start)
             #expect(machine.rememberedBytes <= limit)
         }
         #expect(machine.rememberedBytes > limit / 3)
