@@ -194,7 +194,8 @@ static void CK_PATH(quantise_int16)(const float *row, size_t width, char *quanti
     for (size_t k = 0; k < width; k += CK_LANES) CK_STORE_SHORTS(to + k, CK_PATH(rounded)(CK_LOAD(row + k) * factor));
 }
 
-// Quantises one row to 0...255, where `row_zero` stands for zero: bytes where four are multiplied at a time, else int16.
+// Quantises one row to 0...255, where `row_zero` stands for zero: to bytes where four are multiplied at a time, else to
+// int16.
 static void CK_PATH(quantise_int8)(const float *row, size_t width, char *quantised, float *row_scale,
                                    int32_t *row_zero) {
     CK_VECTOR largest = (CK_VECTOR)0.0f, largest_too = largest, smallest = largest, smallest_too = largest;

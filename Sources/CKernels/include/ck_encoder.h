@@ -66,8 +66,8 @@ typedef struct ck_encoder ck_encoder;
 // What one call needs besides the weights, 3.3 MB. Not to be used by two calls at once.
 typedef struct ck_encoder_workspace ck_encoder_workspace;
 
-// Copies and packs the weights, so that the tensors may be unmapped afterwards: 58 MB for int8, 68 MB for int16, 89 MB for fp32. On
-// success `*encoder` is to be destroyed by the caller, otherwise it is NULL.
+// Copies and packs the weights, so that the tensors may be unmapped afterwards: 58 MB for int8, 68 MB for int16, 89 MB
+// for fp32. On success `*encoder` is to be destroyed by the caller, otherwise it is NULL.
 ck_encoder_status ck_encoder_create(const ck_encoder_tensors *tensors, ck_encoder_precision precision, ck_isa isa,
                                     ck_encoder **encoder);
 void ck_encoder_destroy(ck_encoder *encoder);
