@@ -105,10 +105,9 @@ struct Embedders {
         while !Task.isCancelled, !pool.isReady {
             do throws(EmbedderError) {
                 try await pool.warmUp(by: .now + Self.patience)
-                self.logger.info(
-                    "embedder ready",
-                    metadata: ["embedder.name": "\(pool.name)", "embedder.identity": "\(pool.identity)"])
             } catch {
+                // Of a provider that comes back, one worker tries first.
+                if pool.isReady { break }
                 if error.code != .cancelled, told.insert(error.code).inserted {
                     self.logger.warning(
                         "embedder not ready; it is tried again",
@@ -118,6 +117,9 @@ struct Embedders {
                 pause = min(pause * 2, Self.pauses.longest)
             }
         }
+        guard pool.isReady else { return }
+        self.logger.info(
+            "embedder ready", metadata: ["embedder.name": "\(pool.name)", "embedder.identity": "\(pool.identity)"])
     }
 
     /// Has each embedder that is in this process make a vector, so that the ports open ready.

@@ -15,7 +15,7 @@ import ServiceLifecycle
 struct OpenedStore {
     let store: any VectorStore
     /// The same store.
-    let vectors: (any VectorMemory)?
+    let vectors: any VectorMemory
     /// Removes what has expired, now and then.
     let upkeep: any Service
     let close: @Sendable () async -> Void
@@ -28,7 +28,7 @@ struct OpenedStore {
         case .embedded(let path):
             try Self.createFolder(of: path)
             let store = try EmbeddedStore(path: path, logger: logger)
-            (self.store, self.vectors) = (store, store as? any VectorMemory)
+            (self.store, self.vectors) = (store, store)
             self.upkeep = Sweeper(store: store, interval: settings.sweepInterval, logger: logger)
             self.close = { await store.close() }
         case .redis(let redis):
@@ -43,7 +43,7 @@ struct OpenedStore {
                 let options = redis.options(sweepInterval: settings.sweepInterval)
                 let store = try await RedisVectorStore.open(
                     client, options: options, logger: logger, clock: Composition.wallClock)
-                (self.store, self.vectors) = (store, store as? any VectorMemory)
+                (self.store, self.vectors) = (store, store)
                 self.upkeep = RedisUpkeep(store: store)
                 self.close = { await client.close() }
             } catch {

@@ -34,6 +34,38 @@ struct FallbackEmbedderTests {
         var count: Int { self.calls.load(ordering: .sequentiallyConsistent) }
     }
 
+    /// Takes all texts but "bad", unless it takes all.
+    private final class Choosy: Embedder {
+        let identity = EmbeddingIdentity(provider: "p", model: "m", dimensions: 8, revision: "1")
+        let concurrency = 1
+        let batchLimit = 16
+        private let takesAll: Bool
+        private let batches = Mutex<[[String]]>([])
+
+        init(takesAll: Bool = false) { self.takesAll = takesAll }
+
+        var asked: [[String]] { self.batches.withLock { $0 } }
+
+        static func embedding(of text: String) -> Embedding { HashingEmbedder.embedding(of: text, dimensions: 8) }
+
+        func embed(
+            _ texts: [String], by deadline: ContinuousClock.Instant,
+            completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        ) { Issue.record("it is asked for each text") }
+
+        func embedEach(
+            _ texts: [String], by deadline: ContinuousClock.Instant,
+            completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+        ) {
+            self.batches.withLock { $0.append(texts) }
+            completion(
+                texts.map { text in
+                    self.takesAll || text != "bad"
+                        ? .success(Self.embedding(of: text)) : .failure(EmbedderError(.failed, "on purpose"))
+                })
+        }
+    }
+
     private func result(
         _ embedder: FallbackEmbedder, by deadline: ContinuousClock.Instant = .now + .seconds(30)
     ) async -> Result<[Embedding], EmbedderError> {
@@ -62,6 +94,16 @@ struct FallbackEmbedderTests {
         let result = await self.result(try FallbackEmbedder(first, fallingBackOn: [second]))
         #expect(throws: EmbedderError(code, "on purpose")) { try result.get() }
         #expect(second.count == 0)
+    }
+
+    @Test func `only the texts that failed are asked of the next one`() async throws {
+        let (first, second) = (Choosy(), Choosy(takesAll: true))
+        let chain = try FallbackEmbedder(first, fallingBackOn: [second])
+        let results = await withCheckedContinuation { continuation in
+            chain.embedEach(["good", "bad", "fine"], by: .now + .seconds(30)) { continuation.resume(returning: $0) }
+        }
+        #expect(try results.map { try $0.get() } == ["good", "bad", "fine"].map { Choosy.embedding(of: $0) })
+        #expect(second.asked == [["bad"]])
     }
 
     @Test func `the last one's error is told when none can`() async throws {

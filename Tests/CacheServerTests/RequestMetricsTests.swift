@@ -29,10 +29,11 @@ import Testing
         let embedder = ControlledEmbedder()
         try await TestServer.run(embedder: embedder, metrics: self.metrics) { server in
             let client = try await server.open()
-            try await client.send(.lookup(lookup("q")), id: 1, deadline: .milliseconds(1))
+            try await client.send(.lookup(lookup("q")), id: 1, deadline: .seconds(1))
+            let held = await embedder.nextHeld()
             let reply = try await client.nextReply()
             #expect(reply.lookup?.missReason == .degraded(.deadlineExceeded))
-            await embedder.nextHeld().succeed()
+            held.succeed()
             guard case .stats(let statistics) = try await client.ask(.stats(cache: nil)).get() else { return }
             #expect(statistics.caches.first?.missesDegraded == 1)
         }

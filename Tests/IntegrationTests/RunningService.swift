@@ -99,10 +99,10 @@ final class RunningService {
     }
 
     /// Another process on the same data.
-    func restarted() async throws -> RunningService {
+    func restarted(file: String? = nil, environment: [String: String] = [:]) async throws -> RunningService {
         let copy = FileManager.default.temporaryDirectory.appendingPathComponent("semcached-\(UUID().uuidString)")
         try FileManager.default.copyItem(at: self.folder, to: copy)
-        return try await RunningService(in: copy)
+        return try await RunningService(in: copy, file: file, environment: environment)
     }
 
     /// Runs `semcache` against this service.

@@ -14,14 +14,25 @@ import Testing
     private let kept = KeptVector(
         key: Fingerprint(.text).finish(), tenant: TenantID("acme"), vector: Embedding(unitLength: [0.6, 0.8]))
 
+    /// A busy machine may take longer than the store waits.
+    private func found(_ store: RedisVectorStore) async throws -> [Embedding?] {
+        for _ in 0..<50 {
+            do throws(VectorStoreError) {
+                return try await store.vectors([self.kept.key], identity: self.identity, dimensions: 2)
+            } catch {
+                guard error.code == .unavailable else { throw error }
+            }
+        }
+        throw VectorStoreError(.unavailable, "the server never answered in time")
+    }
+
     @Test(arguments: [RedisVersion.seven, .eight])
     func `each vector is a key that expires, and damaged ones are none`(version: RedisVersion) async throws {
         let server = try await RedisServer.start(version)
         let client = try makeClient("redis://127.0.0.1:\(server.port)")
         let store = makeVectorSetStore(client)
         try await store.remember([self.kept], identity: self.identity)
-        let found = try await store.vectors([self.kept.key], identity: self.identity, dimensions: 2)
-        #expect(found == [self.kept.vector])
+        #expect(try await self.found(store) == [self.kept.vector])
 
         let key = KeptVectorValue.key(self.kept.key)
         #expect(String(decoding: key.bytes, as: UTF8.self) == "semcache:vector:1:\(self.kept.key.hexadecimal)")
@@ -34,7 +45,7 @@ import Testing
             var command = RedisCommand("SET", on: key, isRepeatable: true)
             command.append(value)
             _ = try await client.send(command)
-            #expect(try await store.vectors([self.kept.key], identity: self.identity, dimensions: 2) == [nil])
+            #expect(try await self.found(store) == [nil])
         }
         await client.close()
         withExtendedLifetime(server) {}

@@ -33,7 +33,14 @@ package final class FallbackEmbedder: Embedder {
         _ texts: [String], by deadline: ContinuousClock.Instant,
         completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
     ) {
-        self.ask(0, texts, by: deadline, completion)
+        self.embedEach(texts, by: deadline) { results in
+            completion(
+                Result { () throws(EmbedderError) in
+                    var embeddings: [Embedding] = []
+                    for result in results { embeddings.append(try result.get()) }
+                    return embeddings
+                })
+        }
     }
 
     /// Only the texts that failed are asked for again.
@@ -59,18 +66,6 @@ package final class FallbackEmbedder: Embedder {
                 for (place, other) in zip(failed, others) { results[place] = other }
                 completion(results)
             }
-        }
-    }
-
-    private func ask(
-        _ position: Int, _ texts: [String], by deadline: ContinuousClock.Instant,
-        _ completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
-    ) {
-        self.embedders[position].embed(texts, by: deadline) { result in
-            guard case .failure(let error) = result, Self.helped.contains(error.code),
-                position + 1 < self.embedders.count, .now < deadline
-            else { return completion(result) }
-            self.ask(position + 1, texts, by: deadline, completion)
         }
     }
 }

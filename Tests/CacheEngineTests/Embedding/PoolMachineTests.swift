@@ -106,6 +106,19 @@ import Testing
         #expect(end.resumed.map(\.0) == ["patient"] && end.dispatch == nil)
     }
 
+    @Test func `a text of a batch that fails leaves the others their vectors`() throws {
+        var machine = PoolMachine(batchLimit: 4, memoryBytes: 1 << 20)
+        let first = try #require(machine.ask("first").batch)
+        #expect(machine.ask("good").waits && machine.ask("bad").waits)
+        let batch = try #require(machine.succeed(first).dispatch)
+        let results = batch.requests.map { request -> Result<Embedding, EmbedderError> in
+            request.text == "bad" ? .failure(EmbedderError(.failed, "")) : .success(Embedding(unitLength: [1]))
+        }
+        let resumed = machine.finish(batch, results, took: .zero, at: self.start).resumed
+        #expect(resumed.map { "\($0.0) \((try? $0.1.get()) != nil)" }.sorted() == ["bad false", "good true"])
+        #expect(machine.ask("good").isReady && !machine.ask("bad").isReady)
+    }
+
     @Test func `a forgotten tenant's vectors are gone, and what is under way is not remembered`() throws {
         var machine = PoolMachine(concurrency: 3, memoryBytes: 1 << 20)
         for tenant in ["a", "b"] { _ = machine.succeed(try #require(machine.ask("t", tenant).batch)) }
