@@ -62,7 +62,10 @@ import Testing
                 #expect(unread > 15 * Limits.maximumResponseBytes)
                 #expect(unread <= 4 * Limits.maximumUnwrittenBytes)
                 for number in 0..<calls { try await peer.reset(stream: 1 + 2 * number) }
-                while front.front.peers.unreadBytes > 0 { await Task.yield() }
+                while front.front.peers.unreadBytes > 0 {
+                    try Task.checkCancellation()
+                    await Task.yield()
+                }
                 try await peer.call("/nobody/Nothing", stream: 101)
                 #expect(try await peer.nextStatus() == "12")
             }
@@ -74,7 +77,10 @@ import Testing
             try await front.withClient { client in
                 try await client.call(store("large", Self.largest))
                 for _ in 0..<20 { #expect(try await client.call(lookup("large")).text == Self.largest) }
-                while front.front.peers.unreadBytes > 0 { await Task.yield() }
+                while front.front.peers.unreadBytes > 0 {
+                    try Task.checkCancellation()
+                    await Task.yield()
+                }
             }
         }
     }
@@ -100,7 +106,10 @@ import Testing
     @Test func `a peer that reads nothing at all is sent away`() async throws {
         try await TestFront.run(limits: self.patient) { front in
             try await front.withClient { try await $0.call(store("large", Self.largest)) }
-            while front.front.peers.count > 0 { await Task.yield() }
+            while front.front.peers.count > 0 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .channelOption(.autoRead, value: false)
                 .connect(host: "127.0.0.1", port: front.port).get()
@@ -113,8 +122,14 @@ import Testing
                     try FramePeer.requestBytes(FramePeer.lookup, Self.question, stream: 1 + 2 * number))
             }
             try await channel.writeAndFlush(bytes)
-            while front.front.peers.unreadBytes == 0 { await Task.yield() }
-            while front.front.peers.count > 0 { await Task.yield() }
+            while front.front.peers.unreadBytes == 0 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
+            while front.front.peers.count > 0 {
+                try Task.checkCancellation()
+                await Task.yield()
+            }
             try? await channel.close()
         }
     }
@@ -136,7 +151,10 @@ import Testing
                 try await first.call(.ping, ["x-api-key": "key"])
                 // The server has noticed, or is about to.
                 try await front.withClient { second in
-                    while try await second.error(.ping, ["x-api-key": "key"]) != nil { await Task.yield() }
+                    while try await second.error(.ping, ["x-api-key": "key"]) != nil {
+                        try Task.checkCancellation()
+                        await Task.yield()
+                    }
                 }
             }
         }

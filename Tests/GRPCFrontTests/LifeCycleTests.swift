@@ -102,7 +102,10 @@ import Testing
             // The one before is gone a moment after its client.
             try await front.withClient { client in
                 let options = ServiceRequest.ping
-                while try await client.error(options) != nil { await Task.yield() }
+                while try await client.error(options) != nil {
+                    try Task.checkCancellation()
+                    await Task.yield()
+                }
             }
         }
     }
