@@ -31,7 +31,7 @@ extension HTTPEmbedder {
         case .success(let vectors):
             for (index, vector) in zip(fitting, vectors) { results[index] = .success(vector) }
         // It may be one text's fault. Each is asked for alone, once.
-        case .failure(let failure) where failure.outcome == .badRequest && fitting.count > 1:
+        case .failure(let failure) where [.badRequest, .badAnswer].contains(failure.outcome) && fitting.count > 1:
             for index in fitting {
                 let one = await self.vectors(of: [texts[index]], client, by: deadline)
                 results[index] = one.map { $0[0] }.mapError(\.error)

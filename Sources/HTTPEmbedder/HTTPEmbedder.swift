@@ -41,7 +41,8 @@ package final class HTTPEmbedder: Embedder {
     ///
     /// - Parameters:
     ///   - knownCanary: What an earlier process got for the fixed text, of the same identity.
-    ///   - onCanary: Called when the fixed text's vector becomes known, if it was not.
+    ///   - onCanary: Called with the fixed text's first vector whenever the model has been compared with it, so that what
+    ///     keeps it does not let it lapse.
     /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field of the configuration.
     package init(
         _ configuration: Configuration, knownCanary: Embedding? = nil, logger: Logger,
@@ -148,10 +149,17 @@ package final class HTTPEmbedder: Embedder {
     }
 
     private func work(_ job: Job, _ client: HTTPClient) async {
-        let results = await self.results(of: job.texts, client, by: job.deadline)
-        if job.isCanary, case .success(let vector) = results[0], let error = self.check(canary: vector) {
-            return job.reply.fail(error)
+        // Nothing is handed out before the model has shown that it is the one of an earlier process: in the same request.
+        let isProof = !job.isCanary && self.state.withLock { !$0.watch.isProved }
+        var results = await self.results(
+            of: job.texts + (isProof ? [Self.canary] : []), client, by: job.deadline)
+        if job.isCanary || isProof, let proof = results.last {
+            switch proof {
+            case .success(let vector): if let error = self.check(canary: vector) { return job.reply.fail(error) }
+            case .failure(let error): if isProof { return job.reply.fail(error) }
+            }
         }
+        if isProof { results.removeLast() }
         job.reply.complete(results)
     }
 
@@ -170,14 +178,13 @@ package final class HTTPEmbedder: Embedder {
     }
 
     private func check(canary vector: Embedding) -> EmbedderError? {
-        let (fault, isNew, isFirst) = self.state.withLock { state in
+        let (fault, isNew, canary) = self.state.withLock { state in
             let before = state.watch.fault
-            let isFirst = state.watch.canary == nil
             let fault = state.watch.check(canary: vector)
-            return (fault, before == nil, isFirst)
+            return (fault, before == nil, state.watch.canary)
         }
         guard let fault else {
-            if isFirst { self.onCanary?(vector) }
+            if let canary { self.onCanary?(canary) }
             return nil
         }
         if isNew { self.tell(fault) }

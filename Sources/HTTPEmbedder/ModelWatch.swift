@@ -28,6 +28,8 @@ struct ModelWatch: ~Copyable {
     private var seen: String?
     private(set) var canary: Embedding?
     private(set) var fault: Fault?
+    /// Whether this process has seen the fixed text's vector, if there is one to compare it with.
+    private(set) var isProved: Bool
 
     /// - Parameters:
     ///   - model: That was asked for.
@@ -39,6 +41,7 @@ struct ModelWatch: ~Copyable {
         self.expected = expected
         self.mustBeNamed = mustBeNamed
         self.canary = canary
+        self.isProved = canary == nil
     }
 
     /// - Parameter name: As the answer has it.
@@ -71,7 +74,7 @@ struct ModelWatch: ~Copyable {
             return self.fault
         }
         let similarity = zip(canary.values, vector.values).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-        if similarity < Limits.canarySimilarity { self.fault = .changedVectors }
+        if similarity < Limits.canarySimilarity { self.fault = .changedVectors } else { self.isProved = true }
         return self.fault
     }
 

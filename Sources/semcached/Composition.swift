@@ -28,10 +28,9 @@ enum Composition {
         _ = try Self.credentials(settings.tenants, logger: Logger(label: "semcached"))
         _ = try settings.tls.map { try PortContexts($0) }
         if case .redis(let redis) = settings.store { _ = try redis.server { _ in } }
-        guard probesEmbedders else { return [] }
-        return try await Embedders(
-            settings.embedders, used: used, vectors: nil, logger: Logger(label: "semcached")
-        ).probe()
+        let silent = Logger(label: "semcached") { _ in SwiftLogNoOpLogHandler() }
+        let embedders = try await Embedders(settings.embedders, used: used, vectors: nil, logger: silent)
+        return probesEmbedders ? try await embedders.probe() : []
     }
 
     /// Runs the service until SIGTERM or SIGINT.

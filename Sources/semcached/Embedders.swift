@@ -71,10 +71,12 @@ struct Embedders {
             throw SettingsError("there is no embedder \(name)")
         }
         let canary = vectors.map { CanaryMemory($0, of: configuration, logger: logger) }
+        let known = await canary?.known()
         do throws(CacheError) {
             return try HTTPEmbedder(
-                configuration, knownCanary: await canary?.known(), logger: logger,
-                onCanary: { vector in canary?.keep(vector) })
+                configuration, knownCanary: known?.vector, logger: logger,
+                // What could not be read must not be replaced.
+                onCanary: { vector in if known?.isRead == true { canary?.keep(vector) } })
         } catch {
             throw SettingsError("embedder \(name): \(error.message)")
         }
@@ -89,7 +91,7 @@ struct Embedders {
     func run(onReady: @escaping @Sendable (String) -> Void) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             for provider in self.providers { group.addTask { try await provider.embedder.run() } }
-            for pool in self.pools.all where !pool.isReady {
+            for pool in self.pools.all {
                 group.addTask {
                     await self.warmUp(pool)
                     if pool.isReady { onReady(pool.name) }
@@ -183,6 +185,8 @@ struct EmbedderService: Service {
 /// Keeps what a provider's model made of the fixed text, so that another model behind the same name is noticed by the next
 /// process too.
 private struct CanaryMemory: Sendable {
+    private static let attempts = 5
+
     private let vectors: any VectorMemory
     private let identity: EmbeddingIdentity
     private let key: Digest
@@ -199,15 +203,19 @@ private struct CanaryMemory: Sendable {
     }
 
     /// Without it, the first vector of this process is what the later ones are compared with.
-    func known() async -> Embedding? {
-        do throws(VectorStoreError) {
-            let found = try await self.vectors.vectors(
-                [self.key], identity: self.identity.key, dimensions: self.identity.dimensions)
-            return found.first ?? nil
-        } catch {
-            self.warn(error)
-            return nil
+    ///
+    /// - Returns: Also whether the store could be read, as it may have to be asked more than once.
+    func known() async -> (vector: Embedding?, isRead: Bool) {
+        for attempt in 1...Self.attempts {
+            do throws(VectorStoreError) {
+                let found = try await self.vectors.vectors(
+                    [self.key], identity: self.identity.key, dimensions: self.identity.dimensions)
+                return (found.first ?? nil, true)
+            } catch {
+                if attempt == Self.attempts { self.warn(error) }
+            }
         }
+        return (nil, false)
     }
 
     func keep(_ vector: Embedding) {

@@ -68,7 +68,8 @@ final class Reloader: Service {
         guard (settings.tls == nil) == (self.started.tls == nil) else {
             throw SettingsError("switching TLS on or off needs a restart")
         }
-        let needed = settings.embedders.used(by: settings.tenants.directory)
+        let needed = settings.embedders.used(
+            by: settings.tenants.directory, default: self.started.embedders.defaultName)
         for name in needed.sorted() where self.parts.engine.pools[name] == nil {
             throw SettingsError("the first cache of embedder \(name) needs a restart")
         }

@@ -44,6 +44,12 @@ struct Semcached: AsyncParsableCommand {
     @Option(name: .customLong("set"), help: ArgumentHelp("Any setting.", valueName: "key=value"))
     var settings: [String] = []
 
+    func validate() throws {
+        guard self.checkConfig || !self.probeEmbedders else {
+            throw ValidationError("--probe-embedders needs --check-config.")
+        }
+    }
+
     func run() async throws {
         // Until the service can read its settings again, a reload must not end it.
         signal(SIGHUP, SIG_IGN)

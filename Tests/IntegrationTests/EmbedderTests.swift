@@ -94,8 +94,10 @@ import Testing
         let bad = try await Programs.run("semcached", arguments, environment: ["OWN_KEY": "hush-hush"])
         #expect(bad.status == 1 && bad.errors.contains("tiny: unavailable"), "\(bad.errors)")
         #expect(!bad.errors.contains("hush"))
-        let none = try await Programs.run("semcached", arguments)
+        // Without a request, too: the service would not start.
+        let none = try await Programs.run("semcached", ["--check-config", "--config", file.path])
         #expect(none.status == 1 && none.errors.contains("credential"), "\(none.errors)")
+        #expect(try await Programs.run("semcached", ["--probe-embedders"]).status != 0)
     }
 
     @Test(arguments: [

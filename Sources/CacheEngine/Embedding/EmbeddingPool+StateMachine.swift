@@ -38,7 +38,6 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
         let requests: [Request]
         /// The latest of whoever waits.
         let deadline: ContinuousClock.Instant
-
         var texts: [String] { self.requests.map(\.text) }
     }
 
@@ -52,6 +51,8 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     struct FinishAction {
         var resumed: [(Waiter, Result<Embedding, EmbedderError>)] = []
         var dispatch: Batch?
+        /// Of the batch: what must not be kept, as its tenant was removed meanwhile.
+        var forgotten: Set<Digest> = []
     }
 
     private struct Job {
@@ -158,6 +159,7 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
             switch result {
             case .success(let embedding):
                 self.computed += 1
+                if job.isForgotten { action.forgotten.insert(request.key) }
                 if !job.isForgotten { self.remember(embedding, for: request.key, of: request.tenant) }
                 for waiter in job.waiters { action.resumed.append((waiter.waiter, .success(embedding))) }
             case .failure(let error):

@@ -26,13 +26,15 @@ extension EmbeddingPool {
     }
 
     /// Hands a batch's vectors to where they are kept, off the callers' path.
-    func keep(_ results: [Result<Embedding, EmbedderError>], of batch: Machine.Batch) {
+    func keep(
+        _ results: [Result<Embedding, EmbedderError>], of batch: Machine.Batch, without forgotten: Set<Digest>
+    ) {
         let made = zip(batch.requests, results).compactMap { request, result in
             (try? result.get()).map { KeptVector(key: request.key, tenant: request.tenant, vector: $0) }
         }
         if made.isEmpty { return }
         self.hasEmbedded.store(true, ordering: .releasing)
-        let kept = made.filter { !$0.tenant.name.isEmpty }
+        let kept = made.filter { !$0.tenant.name.isEmpty && !forgotten.contains($0.key) }
         guard let vectors, !kept.isEmpty else { return }
         guard self.writes.add(1, ordering: .relaxed).newValue <= Limits.vectorWritesAtOnce else {
             self.writes.subtract(1, ordering: .relaxed)

@@ -174,7 +174,7 @@ package final class EmbeddingPool: Sendable {
             // The next batch first: the threads should not wait for the callers.
             if let next = action.dispatch { self.dispatch(next) }
             self.metrics.countBatch(texts: batch.requests.count, now - began)
-            self.keep(results, of: batch)
+            self.keep(results, of: batch, without: action.forgotten)
             for (waiter, result) in action.resumed {
                 self.metrics.countWait(began - waiter.since)
                 waiter.resume(returning: result)

@@ -6,7 +6,9 @@ package import CacheModel
 package final class FallbackEmbedder: Embedder {
     /// Asking another helps with these. One that refuses is a matter for whoever operates the service, and what has no
     /// time left has none for another either.
-    private static let helped: Set<EmbedderError.Code> = [.unavailable, .overloaded, .failed]
+    private static let helped: Set<EmbedderError.Code> = [
+        .unavailable, .overloaded, .failed, .refused, .deadlineExceeded,
+    ]
 
     package let identity: EmbeddingIdentity
     /// The first one's: the others stand by.
@@ -55,11 +57,14 @@ package final class FallbackEmbedder: Embedder {
         _ position: Int, _ texts: [String], by deadline: ContinuousClock.Instant,
         _ completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
     ) {
-        self.embedders[position].embedEach(texts, by: deadline) { results in
+        // One that hangs must leave the next one time.
+        let isLast = position + 1 == self.embedders.count
+        let end = isLast ? deadline : min(deadline, .now + (deadline - .now) / 2)
+        self.embedders[position].embedEach(texts, by: end) { results in
             let failed = results.indices.filter { place in
                 if case .failure(let error) = results[place] { Self.helped.contains(error.code) } else { false }
             }
-            guard results.count == texts.count, !failed.isEmpty, position + 1 < self.embedders.count, .now < deadline
+            guard results.count == texts.count, !failed.isEmpty, !isLast, .now < deadline
             else { return completion(results) }
             self.askEach(position + 1, failed.map { texts[$0] }, by: deadline) { others in
                 var results = results

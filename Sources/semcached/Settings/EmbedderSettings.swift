@@ -86,11 +86,14 @@ struct EmbedderSettings: Equatable {
     }
 
     /// The embedders that a directory's caches use, and the default.
-    func used(by directory: TenantDirectory) -> Set<String> {
-        var names: Set<String> = [self.defaultName]
+    ///
+    /// - Parameter started: The default that is in force, if it may be another one than these settings name.
+    func used(by directory: TenantDirectory, default started: String? = nil) -> Set<String> {
+        let defaultName = started ?? self.defaultName
+        var names: Set<String> = [defaultName]
         for policy in Array(directory.tenants.values) + [directory.undeclared].compactMap({ $0 }) {
             for cache in Array(policy.caches.values) + [policy.template].compactMap({ $0 }) {
-                names.insert(cache.embedder ?? self.defaultName)
+                names.insert(cache.embedder ?? defaultName)
             }
         }
         return names
