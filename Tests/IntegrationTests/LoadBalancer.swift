@@ -158,24 +158,33 @@ struct Replica {
 
 /// Ports that nobody listens on, for programs that cannot say which one the system has given them.
 enum FreePorts {
+    /// Not among those that the system gives to others, who could take one before it is used.
+    private static let candidates = 15_000...32_000
+
     static func find(_ count: Int) throws -> [Int] {
         // All at once, so that none comes twice.
         var sockets: [Int32] = []
         defer { for socket in sockets { close(socket) } }
         return try (0..<count).map { _ in
-            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            sockets.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let code = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(descriptor, $0, length) == 0 ? getsockname(descriptor, $0, &length) : -1
-                }
+            for _ in 0..<1000 {
+                let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+                sockets.append(descriptor)
+                let port = Int.random(in: Self.candidates)
+                if Self.bind(descriptor, to: port) { return port }
             }
-            guard code == 0 else { throw Programs.Missing(description: "no free port: \(errno)") }
-            return Int(UInt16(bigEndian: address.sin_port))
+            throw Programs.Missing(description: "no free port: \(errno)")
+        }
+    }
+
+    private static func bind(_ descriptor: Int32, to port: Int) -> Bool {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 }
