@@ -19,7 +19,7 @@ extension HTTPEmbedder {
     /// One result for each text, in order.
     func results(
         of texts: [String], _ client: HTTPClient, by deadline: ContinuousClock.Instant
-    ) async -> Reply.Results {
+    ) async -> EmbeddingResults {
         let limit = self.configuration.maximumTextBytes
         let tooLong = EmbedderError(.failed, "the text is longer than the provider's limit")
         var results = texts.map { text -> Result<Embedding, EmbedderError>? in

@@ -76,26 +76,10 @@ package final class HTTPEmbedder: Embedder {
     /// The fixed text's vector, once it is known; to be kept for the next process.
     package var knownCanary: Embedding? { self.state.withLock { $0.watch.canary } }
 
+    /// - Parameter completion: Not called on the caller's stack, and by the deadline.
     package func embed(
         _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
-    ) {
-        self.embedEach(texts, by: deadline) { results in
-            completion(
-                Result { () throws(EmbedderError) in
-                    var vectors: [Embedding] = []
-                    for result in results { vectors.append(try result.get()) }
-                    return vectors
-                })
-        }
-    }
-
-    /// As ``embed(_:by:completion:)``, but a text that the provider does not take fails alone.
-    ///
-    /// - Parameter completion: Called exactly once, not on the caller's stack, and by the deadline.
-    package func embedEach(
-        _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+        completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
         self.submit(texts, by: deadline, isCanary: false, completion)
     }
@@ -114,7 +98,7 @@ package final class HTTPEmbedder: Embedder {
 
     private func submit(
         _ texts: [String], by deadline: ContinuousClock.Instant, isCanary: Bool,
-        _ completion: @escaping @Sendable (Reply.Results) -> Void
+        _ completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         let reply = Reply(count: texts.count, by: deadline, on: eventLoop, completion: completion)

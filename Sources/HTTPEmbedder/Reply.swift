@@ -7,10 +7,8 @@ import Synchronization
 
 /// Tells a caller once: the vectors, or at the deadline that there are none, whatever the provider does.
 final class Reply: Sendable {
-    typealias Results = [Result<Embedding, EmbedderError>]
-
     private struct State {
-        var completion: (@Sendable (Results) -> Void)?
+        var completion: (@Sendable (EmbeddingResults) -> Void)?
         var timer: Scheduled<Void>?
     }
 
@@ -20,7 +18,7 @@ final class Reply: Sendable {
 
     init(
         count: Int, by deadline: ContinuousClock.Instant, on eventLoop: any EventLoop,
-        completion: @escaping @Sendable (Results) -> Void
+        completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
         self.count = count
         self.eventLoop = eventLoop
@@ -35,14 +33,14 @@ final class Reply: Sendable {
         if isTold { timer.cancel() }
     }
 
-    func complete(_ results: Results) {
+    func complete(_ results: EmbeddingResults) {
         let (completion, timer) = self.state.withLock { state in (state.completion.take(), state.timer.take()) }
         timer?.cancel()
         completion?(results)
     }
 
     func fail(_ error: EmbedderError) {
-        self.complete(Results(repeating: .failure(error), count: self.count))
+        self.complete(EmbeddingResults(.failure(error), texts: self.count))
     }
 
     /// Not on the stack of whoever asks: on being told it may ask again, and again.

@@ -50,10 +50,12 @@ package final class LocalEmbedder: Embedder {
 
     package func embed(
         _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
-        let isQueued = self.threads.submit { completion(self.embedded(texts)) }
-        if !isQueued { completion(.failure(EmbedderError(.overloaded, "the embedder has too much to do"))) }
+        let isQueued = self.threads.submit { completion(EmbeddingResults(self.embedded(texts), texts: texts.count)) }
+        if isQueued { return }
+        let error = EmbedderError(.overloaded, "the embedder has too much to do")
+        completion(EmbeddingResults(.failure(error), texts: texts.count))
     }
 
     private func embedded(_ texts: [String]) -> Result<[Embedding], EmbedderError> {

@@ -28,7 +28,7 @@ struct Embedders {
     ) async throws {
         var (pools, made): ([String: EmbeddingPool], [String: HTTPEmbedder]) = ([:], [:])
         for name in used.sorted() where name != EmbedderSettings.localName {
-            for other in [name] + (settings.providers[name]?.fallback ?? []) where made[other] == nil {
+            for other in settings.chain(of: name) where made[other] == nil {
                 made[other] = try await Self.make(other, settings, vectors: vectors, logger: logger)
             }
         }
@@ -37,7 +37,7 @@ struct Embedders {
             if name == EmbedderSettings.localName {
                 embedder = try Self.local(settings.local, logger)
             } else {
-                embedder = try Self.chain([name] + (settings.providers[name]?.fallback ?? []), of: made)
+                embedder = try Self.chain(settings.chain(of: name), of: made)
             }
             let persists = settings.providers[name]?.persists ?? settings.persistsLocal
             pools[name] = EmbeddingPool(

@@ -24,11 +24,14 @@ struct FallbackEmbedderTests {
 
         func embed(
             _ texts: [String], by deadline: ContinuousClock.Instant,
-            completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+            completion: @escaping @Sendable (EmbeddingResults) -> Void
         ) {
             self.calls.add(1, ordering: .sequentiallyConsistent)
-            if let error { return completion(.failure(error)) }
-            completion(.success(texts.map { HashingEmbedder.embedding(of: $0, dimensions: 8) }))
+            completion(
+                texts.map { text in
+                    self.error.map { .failure($0) }
+                        ?? .success(HashingEmbedder.embedding(of: text, dimensions: 8))
+                })
         }
 
         var count: Int { self.calls.load(ordering: .sequentiallyConsistent) }
@@ -50,12 +53,7 @@ struct FallbackEmbedderTests {
 
         func embed(
             _ texts: [String], by deadline: ContinuousClock.Instant,
-            completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
-        ) { Issue.record("it is asked for each text") }
-
-        func embedEach(
-            _ texts: [String], by deadline: ContinuousClock.Instant,
-            completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+            completion: @escaping @Sendable (EmbeddingResults) -> Void
         ) {
             self.batches.withLock { $0.append(texts) }
             completion(
@@ -68,17 +66,19 @@ struct FallbackEmbedderTests {
 
     private func result(
         _ embedder: FallbackEmbedder, by deadline: ContinuousClock.Instant = .now + .seconds(30)
-    ) async -> Result<[Embedding], EmbedderError> {
-        await withCheckedContinuation { continuation in
+    ) async -> Result<Embedding, EmbedderError> {
+        let results = await withCheckedContinuation { continuation in
             embedder.embed(["a"], by: deadline) { continuation.resume(returning: $0) }
         }
+        #expect(results.count == 1)
+        return results[0]
     }
 
     @Test(arguments: [EmbedderError.Code.unavailable, .overloaded, .failed, .refused, .deadlineExceeded])
     func `the next one is asked when one cannot`(_ code: EmbedderError.Code) async throws {
         let (first, second, third) = (Scripted(code), Scripted(code), Scripted(nil))
         let chain = try FallbackEmbedder(first, fallingBackOn: [second, third])
-        #expect(try await self.result(chain).get() == [HashingEmbedder.embedding(of: "a", dimensions: 8)])
+        #expect(try await self.result(chain).get() == HashingEmbedder.embedding(of: "a", dimensions: 8))
         #expect([first.count, second.count, third.count] == [1, 1, 1])
     }
 
@@ -100,7 +100,7 @@ struct FallbackEmbedderTests {
         let (first, second) = (Choosy(), Choosy(takesAll: true))
         let chain = try FallbackEmbedder(first, fallingBackOn: [second])
         let results = await withCheckedContinuation { continuation in
-            chain.embedEach(["good", "bad", "fine"], by: .now + .seconds(30)) { continuation.resume(returning: $0) }
+            chain.embed(["good", "bad", "fine"], by: .now + .seconds(30)) { continuation.resume(returning: $0) }
         }
         #expect(try results.map { try $0.get() } == ["good", "bad", "fine"].map { Choosy.embedding(of: $0) })
         #expect(second.asked == [["bad"]])

@@ -46,7 +46,7 @@ extension HTTPEmbedder {
     func vectors(_ texts: [String], within time: Duration = .seconds(60)) async throws -> [Embedding] {
         try await withCheckedContinuation { continuation in
             self.embed(texts, by: .now + time) { continuation.resume(returning: $0) }
-        }.get()
+        }.map { try $0.get() }
     }
 
     /// What the caller sees.

@@ -219,7 +219,7 @@ struct PatienceTests {
             try await withEmbedder(configuration(server.url) { $0.maximumTextBytes = 10 }) { embedder in
                 let texts = ["one", "bad", "much too long", "two"]
                 let results = await withCheckedContinuation { continuation in
-                    embedder.embedEach(texts, by: .now + .seconds(60)) { continuation.resume(returning: $0) }
+                    embedder.embed(texts, by: .now + .seconds(60)) { continuation.resume(returning: $0) }
                 }
                 expectSame(
                     results.compactMap { try? $0.get() }, ["one", "two"].map { ProviderServer.vector(of: $0) })

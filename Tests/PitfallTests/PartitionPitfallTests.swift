@@ -28,7 +28,7 @@ import Testing
 
         func embed(
             _ texts: [String], by deadline: ContinuousClock.Instant,
-            completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+            completion: @escaping @Sendable (EmbeddingResults) -> Void
         ) {
             self.seen.withLock { $0 += texts }
             self.inner.embed(texts, by: deadline, completion: completion)

@@ -11,14 +11,14 @@ package final class ControlledEmbedder: Embedder {
     package struct Held: Sendable {
         package let texts: [String]
         fileprivate let dimensions: Int
-        fileprivate let completion: @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        fileprivate let completion: @Sendable (EmbeddingResults) -> Void
 
         package func succeed() {
-            self.completion(.success(self.texts.map { HashingEmbedder.embedding(of: $0, dimensions: self.dimensions) }))
+            self.completion(self.texts.map { .success(HashingEmbedder.embedding(of: $0, dimensions: self.dimensions)) })
         }
 
         package func fail(_ message: String = "broken on purpose") {
-            self.completion(.failure(EmbedderError(.failed, message)))
+            self.completion(EmbeddingResults(.failure(EmbedderError(.failed, message)), texts: self.texts.count))
         }
     }
 
@@ -49,7 +49,7 @@ package final class ControlledEmbedder: Embedder {
 
     package func embed(
         _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
         self.batchesSeen.add(1, ordering: .sequentiallyConsistent)
         let batch = Held(texts: texts, dimensions: self.identity.dimensions, completion: completion)

@@ -23,13 +23,15 @@ package final class HashingEmbedder: Embedder {
 
     package func embed(
         _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
+        completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
         let dimensions = self.identity.dimensions
         let isQueued = self.threads.submit {
-            completion(.success(texts.map { Self.embedding(of: $0, dimensions: dimensions) }))
+            completion(texts.map { .success(Self.embedding(of: $0, dimensions: dimensions)) })
         }
-        if !isQueued { completion(.failure(EmbedderError(.failed, "more batches than the embedder works on"))) }
+        if isQueued { return }
+        let error = EmbedderError(.failed, "more batches than the embedder works on")
+        completion(EmbeddingResults(.failure(error), texts: texts.count))
     }
 
     /// The vector of a text: what a test compares with.

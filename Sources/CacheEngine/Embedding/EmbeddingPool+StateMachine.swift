@@ -148,7 +148,7 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     ///
     /// - Parameter duration: For which it kept a worker.
     mutating func finish(
-        _ batch: Batch, _ results: [Result<Embedding, EmbedderError>], took duration: Duration,
+        _ batch: Batch, _ results: EmbeddingResults, took duration: Duration,
         at now: ContinuousClock.Instant
     ) -> FinishAction {
         self.running -= 1

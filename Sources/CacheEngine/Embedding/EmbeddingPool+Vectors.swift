@@ -26,16 +26,15 @@ extension EmbeddingPool {
     }
 
     /// Hands a batch's vectors to where they are kept, off the callers' path.
-    func keep(
-        _ results: [Result<Embedding, EmbedderError>], of batch: Machine.Batch, without forgotten: Set<Digest>
-    ) {
-        let made = zip(batch.requests, results).compactMap { request, result in
-            (try? result.get()).map { KeptVector(key: request.key, tenant: request.tenant, vector: $0) }
+    func keep(_ results: EmbeddingResults, of batch: Machine.Batch, without forgotten: Set<Digest>) {
+        guard let vectors else { return }
+        // No tenant has an empty name: that is of the warm-up.
+        let kept = zip(batch.requests, results).compactMap { request, result -> KeptVector? in
+            guard case .success(let vector) = result, !request.tenant.name.isEmpty, !forgotten.contains(request.key)
+            else { return nil }
+            return KeptVector(key: request.key, tenant: request.tenant, vector: vector)
         }
-        if made.isEmpty { return }
-        self.hasEmbedded.store(true, ordering: .releasing)
-        let kept = made.filter { !$0.tenant.name.isEmpty && !forgotten.contains($0.key) }
-        guard let vectors, !kept.isEmpty else { return }
+        if kept.isEmpty { return }
         guard self.writes.add(1, ordering: .relaxed).newValue <= Limits.vectorWritesAtOnce else {
             self.writes.subtract(1, ordering: .relaxed)
             return self.metrics.countMemoryError(.write)

@@ -32,7 +32,7 @@ package final class EmbeddingPool: Sendable {
     let state: Mutex<Machine>
     let writes = Atomic<Int>(0)
     let restored = Atomic<UInt64>(0)
-    let hasEmbedded = Atomic<Bool>(false)
+    private let hasEmbedded = Atomic<Bool>(false)
     private let spans: Spans
     private let nextID = Atomic<UInt64>(0)
 
@@ -167,13 +167,16 @@ package final class EmbeddingPool: Sendable {
 
     private func dispatch(_ batch: Machine.Batch) {
         let began = ContinuousClock.now
-        self.embedder.embedEach(batch.texts, by: batch.deadline) { results in
+        self.embedder.embed(batch.texts, by: batch.deadline) { results in
             let results = self.checked(results, texts: batch.requests.count)
             let now = ContinuousClock.now
             let action = self.state.withLock { $0.finish(batch, results, took: now - began, at: now) }
             // The next batch first: the threads should not wait for the callers.
             if let next = action.dispatch { self.dispatch(next) }
             self.metrics.countBatch(texts: batch.requests.count, now - began)
+            if results.contains(where: { (try? $0.get()) != nil }) {
+                self.hasEmbedded.store(true, ordering: .releasing)
+            }
             self.keep(results, of: batch, without: action.forgotten)
             for (waiter, result) in action.resumed {
                 self.metrics.countWait(began - waiter.since)
@@ -183,12 +186,10 @@ package final class EmbeddingPool: Sendable {
     }
 
     /// An embedder that breaks its promise has failed.
-    private func checked(
-        _ results: [Result<Embedding, EmbedderError>], texts: Int
-    ) -> [Result<Embedding, EmbedderError>] {
+    private func checked(_ results: EmbeddingResults, texts: Int) -> EmbeddingResults {
         guard results.count == texts else {
             let error = EmbedderError(.failed, "the embedder did not give one vector for each text")
-            return Array(repeating: .failure(error), count: texts)
+            return EmbeddingResults(.failure(error), texts: texts)
         }
         let dimensions = self.identity.dimensions
         return results.map { result in

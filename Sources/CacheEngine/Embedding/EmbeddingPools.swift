@@ -39,8 +39,7 @@ package struct EmbeddingPools: Sendable {
 
     /// What the caches of a policy are searched with, each once: the default's first.
     func identities(of policy: TenantPolicy) -> [EmbeddingIdentity] {
-        let policies = Array(policy.caches.values) + [policy.template].compactMap { $0 }
-        let used = Set(policies.compactMap(\.embedder))
+        let used = Set(policy.cachePolicies.compactMap(\.embedder))
         var identities: [EmbeddingIdentity] = []
         for pool in [self.default] + used.sorted().compactMap({ self.pools[$0] })
         where !identities.contains(pool.identity) {

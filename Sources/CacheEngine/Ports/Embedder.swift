@@ -18,33 +18,23 @@ package protocol Embedder: Sendable {
     /// - Parameters:
     ///   - texts: 1…``Limits/embeddingBatch`` texts.
     ///   - deadline: The latest of whoever waits: nobody wants the vectors any more after it.
-    ///   - completion: Called exactly once, from any thread, with one vector per text, in order.
+    ///   - completion: Called exactly once, from any thread. The texts of a batch are of different callers: one that is at
+    ///     fault by itself fails alone.
     func embed(
         _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
-    )
-
-    /// As ``embed(_:by:completion:)``, but a text that is at fault by itself fails alone: the texts of a batch are of
-    /// different callers.
-    ///
-    /// - Parameter completion: Called exactly once, from any thread, with a result for each text, in order.
-    func embedEach(
-        _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
+        completion: @escaping @Sendable (EmbeddingResults) -> Void
     )
 }
 
-extension Embedder {
-    /// For embedders that fail as a whole.
-    package func embedEach(
-        _ texts: [String], by deadline: ContinuousClock.Instant,
-        completion: @escaping @Sendable ([Result<Embedding, EmbedderError>]) -> Void
-    ) {
-        self.embed(texts, by: deadline) { result in
-            switch result {
-            case .success(let embeddings): completion(embeddings.map { .success($0) })
-            case .failure(let error): completion(texts.map { _ in .failure(error) })
-            }
+/// What became of each text of a batch, in order.
+package typealias EmbeddingResults = [Result<Embedding, EmbedderError>]
+
+extension EmbeddingResults {
+    /// Of texts that were embedded, or failed, all together.
+    package init(_ batch: Result<[Embedding], EmbedderError>, texts: Int) {
+        switch batch {
+        case .success(let embeddings): self = embeddings.map { .success($0) }
+        case .failure(let error): self = Self(repeating: .failure(error), count: texts)
         }
     }
 }

@@ -59,6 +59,9 @@ package struct TenantPolicy: Sendable, Equatable {
 
     package func declares(_ cache: String) -> Bool { self.caches[Array(cache.utf8)] != nil }
 
+    /// Of all caches that there are or may be.
+    package var cachePolicies: [CachePolicy] { Array(self.caches.values) + (self.template.map { [$0] } ?? []) }
+
     /// The policy of a cache, or `nil` if there is no such cache.
     func policy(of cache: String) -> CachePolicy? {
         (self.caches[Array(cache.utf8)] ?? self.template)?.limited(by: self)

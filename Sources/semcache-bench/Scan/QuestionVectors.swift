@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CacheEngine
 import CacheModel
 import Dispatch
 import Foundation
@@ -50,21 +51,21 @@ enum QuestionVectors {
     private static func embed(_ texts: [String], _ embedder: LocalEmbedder) throws -> [Float] {
         let size = 16
         let starts = Array(stride(from: 0, to: texts.count, by: size))
-        let results = Mutex<[Result<[Embedding], any Error>?]>(Array(repeating: nil, count: starts.count))
+        let results = Mutex<[EmbeddingResults]>(Array(repeating: [], count: starts.count))
         let slots = DispatchSemaphore(value: 2 * embedder.concurrency)
         let group = DispatchGroup()
         for (number, start) in starts.enumerated() {
             slots.wait()
             group.enter()
-            embedder.embed(Array(texts[start..<min(start + size, texts.count)]), by: .now + .seconds(3600)) { result in
-                results.withLock { $0[number] = result.mapError { $0 as any Error } }
+            embedder.embed(Array(texts[start..<min(start + size, texts.count)]), by: .now + .seconds(3600)) { batch in
+                results.withLock { $0[number] = batch }
                 slots.signal()
                 group.leave()
             }
         }
         group.wait()
         return try results.withLock { results in
-            try results.flatMap { try $0?.get() ?? [] }.flatMap(\.values)
+            try results.joined().flatMap { try $0.get().values }
         }
     }
 }

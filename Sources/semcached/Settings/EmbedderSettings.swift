@@ -92,12 +92,13 @@ struct EmbedderSettings: Equatable {
         let defaultName = started ?? self.defaultName
         var names: Set<String> = [defaultName]
         for policy in Array(directory.tenants.values) + [directory.undeclared].compactMap({ $0 }) {
-            for cache in Array(policy.caches.values) + [policy.template].compactMap({ $0 }) {
-                names.insert(cache.embedder ?? defaultName)
-            }
+            for cache in policy.cachePolicies { names.insert(cache.embedder ?? defaultName) }
         }
         return names
     }
+
+    /// A provider and those that stand in for it, in their order.
+    func chain(of name: String) -> [String] { [name] + (self.providers[name]?.fallback ?? []) }
 }
 
 extension SettingsNode {

@@ -46,8 +46,8 @@ import Testing
 
             func embed(
                 _ texts: [String], by deadline: ContinuousClock.Instant,
-                completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
-            ) { completion(.success([])) }
+                completion: @escaping @Sendable (EmbeddingResults) -> Void
+            ) { completion([]) }
         }
         let pool = EmbeddingPool(embedder: Short())
         await #expect { try await pool.embed("a text", for: self.tenant, by: self.later) } throws: {

@@ -47,8 +47,8 @@ import Testing
 
             func embed(
                 _ texts: [String], by deadline: ContinuousClock.Instant,
-                completion: @escaping @Sendable (Result<[Embedding], EmbedderError>) -> Void
-            ) { completion(.success(texts.map { _ in Embedding(unitLength: [1, 0, 0]) })) }
+                completion: @escaping @Sendable (EmbeddingResults) -> Void
+            ) { completion(texts.map { _ in .success(Embedding(unitLength: [1, 0, 0])) }) }
         }
         let pool = EmbeddingPool(embedder: Other())
         for _ in 0..<2 {
