@@ -54,6 +54,7 @@ extension CacheEngine {
         /// Of the entry of the prompt itself.
         let id: EntryID
         let policy: CachePolicy
+        let lease: MemoryLease
         let pool: EmbeddingPool
         let threshold: Float
 
@@ -63,6 +64,7 @@ extension CacheEngine {
             self.partition = partition
             self.id = id
             self.policy = route.policy
+            self.lease = route.tenant.lease
             self.pool = route.pool
             self.threshold = route.policy.threshold(requested: request.similarityThreshold)
         }
@@ -125,7 +127,7 @@ extension CacheEngine {
         let mode = request.mode == .both && !inquiry.isPlain ? .exact : request.mode
         guard
             let found = self.remembered(
-                inquiry.id, in: inquiry.partition, policy: inquiry.policy, mode: mode,
+                inquiry.id, in: inquiry.partition, by: inquiry.lease, policy: inquiry.policy, mode: mode,
                 threshold: request.similarityThreshold, maximumAge: request.maximumAge, at: now),
             inquiry.takes(found.item.entry)
         else { return nil }

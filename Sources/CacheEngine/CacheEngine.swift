@@ -30,6 +30,7 @@ package final class CacheEngine: Sendable {
     let store: ObservedStore
     package let pools: EmbeddingPools
     let troubles: TroubleLog
+    private let coherence: (any Coherence)?
     let clock: @Sendable () -> Timestamp
     let random: @Sendable () -> Double
     private let tenants: Mutex<Tenants>
@@ -40,13 +41,14 @@ package final class CacheEngine: Sendable {
     let startedAt = ContinuousClock.now
 
     /// - Parameters:
+    ///   - coherence: `nil` for a store that nobody else changes.
     ///   - clock: The wall clock: times to live are absolute.
     ///   - random: Uniform in 0..<1.
     ///   - metrics: As bootstrapped, if nothing else is said.
     ///   - tracer: Likewise.
     package init(
-        store: any VectorStore, pools: EmbeddingPools, memory: MemoryTier, directory: TenantDirectory, logger: Logger,
-        clock: @escaping @Sendable () -> Timestamp,
+        store: any VectorStore, pools: EmbeddingPools, memory: MemoryTier, coherence: (any Coherence)? = nil,
+        directory: TenantDirectory, logger: Logger, clock: @escaping @Sendable () -> Timestamp,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
         metrics: any MetricsFactory = MetricsSystem.factory, tracer: any Tracer = InstrumentationSystem.tracer
     ) {
@@ -54,6 +56,7 @@ package final class CacheEngine: Sendable {
         self.metrics = EngineMetrics(metrics)
         self.pools = pools
         self.memory = memory
+        self.coherence = coherence
         self.tenants = Mutex(Tenants(directory: directory))
         self.troubles = TroubleLog(logger)
         self.clock = clock
@@ -114,7 +117,8 @@ package final class CacheEngine: Sendable {
             }
             let account = tenants.accounts[scope.tenant] ?? TenantAccount()
             let tenant = Tenant(
-                scope: scope, policy: policy, account: account, generation: self.generation.load(ordering: .relaxed))
+                scope: scope, policy: policy, account: account, lease: self.coherence?.lease(of: scope) ?? .permanent,
+                generation: self.generation.load(ordering: .relaxed))
             tenants.accounts[scope.tenant] = account
             tenants.known[scope.tenant] = tenant
             return tenant
@@ -163,13 +167,16 @@ package final class CacheEngine: Sendable {
 
     /// Looks only into memory: what an event loop may do.
     ///
-    /// - Parameter partition: The route's, or that of a context.
+    /// - Parameters:
+    ///   - partition: The route's, or that of a context.
+    ///   - lease: Of the tenant.
     /// - Returns: `nil` if the slow lane must decide.
     package func remembered(
-        _ id: EntryID, in partition: Partition, policy: CachePolicy, mode: LookupRequest.Mode, threshold: Float?,
-        maximumAge: Duration?, at now: Timestamp
+        _ id: EntryID, in partition: Partition, by lease: MemoryLease, policy: CachePolicy, mode: LookupRequest.Mode,
+        threshold: Float?, maximumAge: Duration?, at now: Timestamp
     ) -> MemoryTier.Found? {
-        guard mode != .semantic,
+        lease.use()
+        guard mode != .semantic, lease.permits,
             let found = self.memory.find(id, in: partition, semantic: mode == .both, at: now),
             found.similarity >= policy.threshold(requested: threshold)
         else { return nil }

@@ -55,4 +55,24 @@ extension Limits {
     package static let redisVectorTimeToLive = Duration.seconds(7 * 86_400)
     /// Between two times that a tenant is registered with whoever sweeps.
     package static let tenantRegisterInterval = Duration.seconds(60)
+
+    // MARK: Replicas
+
+    /// Time for which a replica may answer from memory without having heard from Redis; an Invalidate waits for a replica
+    /// that does not answer at most as long.
+    package static let memoryLease = Duration.seconds(3)
+    /// What of it the replica uses: clocks may differ by up to 10 % in how fast they go.
+    package static let memoryLeaseUse = Duration.milliseconds(2700)
+    /// Between two renewals: two may be lost.
+    package static let memoryLeaseRenewal = Duration.seconds(1)
+    /// Time for which a tenant's lease is renewed though nobody asks for anything of it.
+    package static let memoryLeaseIdle = Duration.seconds(60)
+    /// Time in which Redis must have renewed one.
+    package static let memoryLeaseDeadline = Duration.milliseconds(800)
+    /// Time in which a replica of Redis must have confirmed that it has what was removed, ms.
+    package static let redisConfirmationMilliseconds: Int64 = 500
+    /// Tenants whose leases are renewed at the same time.
+    package static let memoryLeasesAtOnce = 128
+    /// Time between two rounds of renewals, however many ask for one.
+    package static let memoryLeasePause = Duration.milliseconds(20)
 }

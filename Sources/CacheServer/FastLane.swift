@@ -83,8 +83,8 @@ struct FastLane {
         let id = route.partition.entryID(ofPrompt: prompt)
         guard
             let found = self.engine.remembered(
-                id, in: route.partition, policy: route.policy, mode: mode, threshold: threshold,
-                maximumAge: maximumAge, at: now),
+                id, in: route.partition, by: route.tenant.lease, policy: route.policy, mode: mode,
+                threshold: threshold, maximumAge: maximumAge, at: now),
             let prepared = found.item.attachment as? PreparedMatch,
             // Refused again, and with its reason, in the slow lane.
             route.tenant.takes(bytes: bytes, at: now)

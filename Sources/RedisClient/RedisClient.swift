@@ -92,6 +92,29 @@ package final class RedisClient: Sendable {
         }
     }
 
+    /// The server that has a slot now, as far as is known.
+    ///
+    /// - Throws: ``RedisError`` if none is known.
+    package func server(ofSlot slot: UInt16) throws(RedisError) -> RedisAddress {
+        try self.topology.server(for: .route(.key(slot: slot))).node.address
+    }
+
+    /// Makes a connection of its own to a server, so that what the server sends unasked and the replies to what is sent
+    /// there come in one order. To be closed by whoever asked for it.
+    ///
+    /// - Parameters:
+    ///   - onPush: See ``RedisNodeConfiguration/onPush``.
+    ///   - onEnd: See ``RedisNodeConfiguration/onEnd``.
+    package func makeListener(
+        at address: RedisAddress, onPush: (@Sendable ([RESPValue]) -> Void)? = nil,
+        onEnd: (@Sendable () -> Void)? = nil
+    ) -> RedisNode {
+        self.topology.makeListener(address, onPush: onPush, onEnd: onEnd)
+    }
+
+    /// Has it found out soon who the servers are, after trouble with a listener.
+    package func refresh() { self.topology.refresh() }
+
     /// Whether commands would be sent at all: a server is known, and can be reached.
     package var isAvailable: Bool { self.topology.isAvailable }
 

@@ -16,6 +16,8 @@ package struct RedisCommand: Sendable {
     package let route: Route
     /// Whether to send it again is safe though it may have been executed.
     package let isRepeatable: Bool
+    /// Whether there is a reply: what `SSUBSCRIBE` does is told by pushes.
+    package let hasReply: Bool
     /// Time in which a reply must come, all attempts together; the client's own if `nil`.
     package var timeout: Duration?
     /// Number of arguments, the name among them.
@@ -24,10 +26,13 @@ package struct RedisCommand: Sendable {
     package private(set) var body: ByteBuffer
 
     /// - Parameter capacity: Bytes that the arguments will take, about.
-    package init(_ name: String, route: Route = .any, isRepeatable: Bool, capacity: Int = 128) {
+    package init(
+        _ name: String, route: Route = .any, isRepeatable: Bool, hasReply: Bool = true, capacity: Int = 128
+    ) {
         self.name = name
         self.route = route
         self.isRepeatable = isRepeatable
+        self.hasReply = hasReply
         self.body = ByteBufferAllocator().buffer(capacity: capacity)
         self.append(name)
     }

@@ -10,7 +10,7 @@ import Synchronization
 /// connection is preferred, and while there is none another is opened, up to the configured number. All connections are
 /// on one event loop, so commands that are sent at the same time cost one wake-up of it and a write per connection.
 ///
-/// Only commands with exactly one reply can be sent: not `SUBSCRIBE`, not `MONITOR`.
+/// Only commands with exactly one reply, or none but pushes, can be sent: not `MONITOR`.
 package final class RedisNode: Sendable {
     package let address: RedisAddress
     private let inbox: NodeInbox
@@ -45,9 +45,9 @@ package final class RedisNode: Sendable {
             await withCheckedContinuation { (continuation: CheckedContinuation<Result<RESPValue, RedisError>, Never>) in
                 inbox.put(
                     .command(
-                        PendingCommand(
-                            id: id, command: command, isAsking: isAsking, deadline: deadline,
-                            continuation: continuation)))
+                        PendingCommand(id: id, command: command, isAsking: isAsking, deadline: deadline) {
+                            continuation.resume(returning: $0)
+                        }))
                 // A cancellation that came before the command would find nothing to cancel.
                 if Task.isCancelled { inbox.put(.cancel(id: id)) }
             }
@@ -59,6 +59,14 @@ package final class RedisNode: Sendable {
             throw RedisError(.refused, "the server refused the command: \(error)", reply: error)
         }
         return reply
+    }
+
+    /// Sends a command for whose reply nobody waits, behind those that were sent before; it is lost if there is no
+    /// connection in time.
+    package func post(_ command: RedisCommand, by deadline: NIODeadline) {
+        let id = self.lastID.add(1, ordering: .relaxed).newValue
+        self.inbox.put(
+            .command(PendingCommand(id: id, command: command, isAsking: false, deadline: deadline) { _ in }))
     }
 
     /// Whether commands are sent at all: `false` from when the server could not be reached until it can be again.

@@ -12,6 +12,7 @@ package import RedisClient
 //   semcache:1:{tag}:c             hash    cache key → name
 //   semcache:1:{tag}:d             zset    partition, by when something in it expires at the earliest
 //   semcache:1:{tag}:e             hash    the sequence of changes and the epoch of each cache; never removed
+//   semcache:1:{tag}:r             hash    the register of replicas that may answer from memory (Coherence/)
 //   semcache:1:{tag}:t             zset    tokens of puts, as long as they might be sent again
 //   semcache:1:{tag}:x:<partition> zset    entry id, by expiry
 //   semcache:1:{tag}:i:<partition> zset    entry id, score 0: a partition's entries in order
@@ -20,6 +21,8 @@ package import RedisClient
 //   semcache:1:{tag}:q:<partition> hash    entry id → ``CompactVector``, of redis-vectorset with single bits
 //   semcache-doc:1:<identity>:{tag}:<entry>  hash, of redis-search
 //   semcache:vector:1:<digest>     a text's vector (``KeptVectorValue``), in any slot; expires
+//
+// Channels (sharded, so of the same slot): `semcache:1:{tag}:changes`, and `semcache:1:{tag}:acks:<replica>` of each.
 //
 // Besides, with tags of their own: `semcache:tenants`, the prefixes of all tenants, for whoever sweeps;
 // `semcache:tenant:{…}`, those of one tenant; `semcache:layout`, which index the entries are in; `semcache:sweeper`.
@@ -47,13 +50,22 @@ package struct TenantKeys: Sendable, Hashable {
     var cacheNames: RedisKey { self.key("c") }
     var versions: RedisKey { self.key("e") }
 
+    var register: RedisKey { self.key("r") }
     var due: RedisKey { self.key("d") }
     var tokens: RedisKey { self.key("t") }
 
     /// All that scripts change besides `entries`, but for what is a partition's.
     var declared: [RedisKey] {
-        [self.partitions, self.directory, self.account, self.cacheNames, self.due, self.versions, self.tokens]
+        [
+            self.partitions, self.directory, self.account, self.cacheNames, self.due, self.versions, self.tokens,
+            self.register,
+        ]
     }
+
+    /// Where changes are told.
+    var changes: [UInt8] { self.key("changes").bytes }
+    /// Where a replica hears who has heard of its changes.
+    func acknowledgements(of replica: ReplicaID) -> [UInt8] { self.key("acks:").bytes + replica.text }
 
     private func key(_ suffix: StaticString) -> RedisKey {
         self.prefix.appending(suffix.withUTF8Buffer { Array($0) })

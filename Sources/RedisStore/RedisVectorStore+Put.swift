@@ -29,6 +29,10 @@ extension RedisVectorStore {
         // Drawn once: if it is sent again, it is the same put.
         let blob = EntryBlob.encode(
             entry, token: .random(in: .min ... .max), partition: home.name, dimensions: embedding.dimensions)
+        let telling = self.telling(
+            .stored(entry.id, partition: EntryID(partition.key), cache: partition.cache.key))
+        defer { self.coherence?.acknowledgements.forget(telling.change) }
+        await self.coherence?.listen(to: partition.cache.tenant)
         let reply = try await self.run(put) { command in
             command.append(entry.createdAt.milliseconds)
             command.append(fence)
@@ -42,8 +46,14 @@ extension RedisVectorStore {
             command.append(part.entries.map(String.init) ?? "")
             command.append(part.bytes.map(String.init) ?? "")
             command.append(Int64(Limits.maximumEvictionsPerPut))
+            command.append(telling.encoded())
         }
-        return try self.result(ofPut: reply, keys)
+        let (result, witnesses) = try self.result(ofPut: reply, keys)
+        if let witnesses {
+            // Else others would go on with the answer that this one replaces.
+            try await self.coherence?.settle([Announcement(telling.change, in: keys, witnesses)], isRemoval: false)
+        }
+        return result
     }
 
     /// Each shard holds to its part.
@@ -51,9 +61,19 @@ extension RedisVectorStore {
         whole.map { max(1, ($0 - 1) / self.layout.shards + 1) }
     }
 
-    private func result(ofPut reply: RESPValue, _ keys: TenantKeys) throws(VectorStoreError) -> PutResult {
+    /// What others are told of a change, whose acknowledgements are listened to from now on.
+    func telling(_ news: StoreNews) -> ChangeMessage {
+        guard let coherence else { return ChangeMessage(.none, by: ReplicaID(), news) }
+        let message = ChangeMessage(.random(), by: coherence.replica, news)
+        coherence.acknowledgements.expect(message.change)
+        return message
+    }
+
+    private func result(
+        ofPut reply: RESPValue, _ keys: TenantKeys
+    ) throws(VectorStoreError) -> (PutResult, Witnesses?) {
         let parts = try RESPReader.array(reply)
-        guard parts.count == 3 else { throw RESPReader.unexpected }
+        guard parts.count == 4 else { throw RESPReader.unexpected }
         self.directory.note(serverTime: try RESPReader.integer(parts[1]), of: keys)
         let evicted = try RESPReader.array(parts[2])
         guard evicted.count.isMultiple(of: 2) else { throw RESPReader.unexpected }
@@ -63,7 +83,8 @@ extension RedisVectorStore {
             guard let cache = Digest(bytes: try RESPReader.bytes(evicted[position]).readableBytesView) else { continue }
             gone.append(PutResult.Evicted(id: try RESPReader.id(evicted[position + 1]), cache: cache))
         }
-        return PutResult(isReplacement: try RESPReader.integer(parts[0]) == 1, evicted: gone)
+        let result = PutResult(isReplacement: try RESPReader.integer(parts[0]) == 1, evicted: gone)
+        return (result, try Witnesses(parts[3]))
     }
 }
 

@@ -10,6 +10,8 @@ extension RedisVectorStore {
         _ selector: RemovalSelector, dryRun: Bool, at now: Timestamp
     ) async throws(VectorStoreError) -> RemovalResult {
         var removal = Removal(store: self, isDryRun: dryRun, now: now)
+        defer { for announced in removal.expected { self.coherence?.acknowledgements.forget(announced) } }
+        if !dryRun { await self.coherence?.listen(to: selector.tenant) }
         switch selector {
         case .ids(let ids, let cache):
             try await removal.remove(ids, of: cache)
@@ -21,15 +23,18 @@ extension RedisVectorStore {
             try await removal.remove(filter, of: cache)
         case .cache(let cache):
             for keys in self.layout.keys(of: cache.tenant) {
-                try await removal.removeAll(of: cache.key, in: keys, epoch: cache.key.bytes)
+                try await removal.removeAll(
+                    of: cache.key, in: keys, epoch: cache.key.bytes, telling: .emptied(cache: cache.key))
             }
         case .tenant(let tenant):
             let current = self.layout.keys(of: tenant)
             let registered = try await self.registered(tenant)
             for keys in current + registered.filter({ !current.contains($0) }) {
-                try await removal.removeAll(of: nil, in: keys, epoch: Array(Self.tenantEpoch.utf8))
+                try await removal.removeAll(
+                    of: nil, in: keys, epoch: Array(Self.tenantEpoch.utf8), telling: .emptiedTenant)
             }
         }
+        try await self.coherence?.settle(removal.announcements, isRemoval: true)
         return RemovalResult(count: removal.count, sample: removal.sample)
     }
 }
@@ -42,6 +47,10 @@ private struct Removal {
     let now: Timestamp
     private(set) var count = 0
     private(set) var sample: [EntryID] = []
+    /// What others were told, and have acknowledged or not.
+    private(set) var announcements: [Announcement] = []
+    /// Changes whose acknowledgements are listened to, also those that failed.
+    private(set) var expected: [ChangeID] = []
 
     init(store: RedisVectorStore, isDryRun: Bool, now: Timestamp) {
         self.store = store
@@ -73,11 +82,13 @@ private struct Removal {
                     let home = PartitionKeys(name, in: keys)
                     let descriptor = try await self.store.descriptors(of: [name], in: keys)[0]
                     try await self.run(
-                        self.all, ids.map { ($0, []) }, in: home, identity: descriptor?.identity, cache: cache.key.bytes
-                    )
+                        self.all, ids.map { ($0, []) }, in: home, identity: descriptor?.identity,
+                        cache: cache.key.bytes, telling: .removed(ids, cache: cache.key))
                 }
+                // All of them: memory may have one that is not stored any more.
+                try await self.advance(cache.key.bytes, in: keys, telling: .removed(chunk, cache: cache.key))
             }
-            try await self.advance(cache.key.bytes, in: keys)
+            if grouped[shard] == nil { try await self.advance(cache.key.bytes, in: keys) }
         }
     }
 
@@ -89,9 +100,10 @@ private struct Removal {
             repeat {
                 let chunk = rest.prefix(Limits.redisRemovalChunk)
                 rest = rest.dropFirst(chunk.count)
+                let cache = partition.cache.key
                 try await self.run(
-                    self.all, chunk.map { ($0, []) }, in: home, identity: partition.identity,
-                    cache: partition.cache.key.bytes)
+                    self.all, chunk.map { ($0, []) }, in: home, identity: partition.identity, cache: cache.bytes,
+                    telling: chunk.isEmpty ? nil : .removed(Array(chunk), cache: cache))
             } while !rest.isEmpty
         }
     }
@@ -107,7 +119,10 @@ private struct Removal {
             let hits = try await self.store.search(search, in: homes, identity: partition.identity)
             let inside = hits.prefix { $0.similarity >= similarity }
             if inside.count < hits.count || hits.count < count {
-                return try await self.remove(inside.map(\.id), in: partition)
+                try await self.remove(inside.map(\.id), in: partition)
+                // Memory may have some that are not stored any more.
+                let cache = partition.cache.key
+                return try await self.advance(cache.bytes, in: homes[0].tenant, telling: .emptied(cache: cache))
             }
             count *= 8
         }
@@ -134,7 +149,7 @@ private struct Removal {
                 }
                 position = names.last
             } while position != nil
-            try await self.advance(cache.key.bytes, in: keys)
+            try await self.advance(cache.key.bytes, in: keys, telling: .emptied(cache: cache.key))
         }
     }
 
@@ -161,7 +176,7 @@ private struct Removal {
 
     /// - Parameter cache: All of the tenant's if `nil`.
     mutating func removeAll(
-        of cache: Digest?, in keys: TenantKeys, epoch: [UInt8]
+        of cache: Digest?, in keys: TenantKeys, epoch: [UInt8], telling news: StoreNews
     ) async throws(VectorStoreError) {
         var position: [UInt8]?
         repeat {
@@ -176,7 +191,7 @@ private struct Removal {
             }
             position = names.last
         } while position != nil
-        try await self.advance(epoch, in: keys)
+        try await self.advance(epoch, in: keys, telling: news)
     }
 
     private mutating func drop(
@@ -204,9 +219,12 @@ private struct Removal {
             try RESPReader.count(try replies[0].get()), try RESPReader.ids(try replies[1].get()))
     }
 
-    private mutating func advance(_ epoch: [UInt8], in keys: TenantKeys) async throws(VectorStoreError) {
+    private mutating func advance(
+        _ epoch: [UInt8], in keys: TenantKeys, telling news: StoreNews? = nil
+    ) async throws(VectorStoreError) {
         if self.isDryRun { return }
-        try await self.run(self.all, [], in: PartitionKeys([], in: keys), identity: nil, epoch: epoch)
+        try await self.run(
+            self.all, [], in: PartitionKeys([], in: keys), identity: nil, epoch: epoch, telling: news)
     }
 
     private var all: RemovalScript.Mode { self.isDryRun ? .dry : .all }
@@ -214,15 +232,21 @@ private struct Removal {
     /// - Parameters:
     ///   - cache: The cache that entries must be of, whose epoch advances; any if `nil`.
     ///   - epoch: Which one advances, without a cache.
+    ///   - news: What others are told.
     /// - Returns: Those that have another token.
     @discardableResult
     private mutating func run(
         _ mode: RemovalScript.Mode, _ chosen: [(EntryID, [UInt8])], in home: PartitionKeys, identity: Digest?,
-        cache: [UInt8]? = nil, epoch: [UInt8] = []
+        cache: [UInt8]? = nil, epoch: [UInt8] = [], telling news: StoreNews? = nil
     ) async throws(VectorStoreError) -> [EntryID] {
-        let removal = RemovalScript(
+        var removal = RemovalScript(
             mode: mode, epoch: cache ?? epoch, cache: cache ?? [], home: home, identity: identity)
+        if let news, !self.isDryRun { removal.message = self.store.telling(news) }
+        if let message = removal.message { self.expected.append(message.change) }
         let outcome = try await self.store.run(removal, chosen, at: self.now)
+        if let message = removal.message, let witnesses = outcome.witnesses {
+            self.announcements.append(Announcement(message.change, in: home.tenant, witnesses))
+        }
         self.note(outcome.count, outcome.sample)
         return outcome.changed
     }

@@ -21,14 +21,19 @@ package final class RedisVectorStore: VectorStore {
         package var timeout: Duration
         /// Time for which a text's vector is kept.
         package var vectorTimeToLive: Duration
+        /// Whether others may be on the same Redis, who keep answers in memory or tell us what they change.
+        /// ``RedisVectorStore/coherence`` must be run then.
+        package var isShared: Bool
+        var times = RedisCoherence.Times()
 
         package init(
             shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = Limits.redisChangeDeadline,
-            vectorTimeToLive: Duration = Limits.redisVectorTimeToLive
+            vectorTimeToLive: Duration = Limits.redisVectorTimeToLive, isShared: Bool = false
         ) {
             self.shards = shards
             self.timeout = timeout
             self.vectorTimeToLive = vectorTimeToLive
+            self.isShared = isShared
             self.sweepInterval = sweepInterval
         }
     }
@@ -43,6 +48,8 @@ package final class RedisVectorStore: VectorStore {
     /// Found by an index, but without an entry.
     let strays: TouchBuffer
     let gate: ChangeGate
+    /// What this replica has to do with others on the same Redis; `nil` for a store that is used by itself.
+    package let coherence: RedisCoherence?
     let logger: Logger
     let clock: @Sendable () -> Timestamp
 
@@ -50,10 +57,15 @@ package final class RedisVectorStore: VectorStore {
         client: RedisClient, index: any VectorIndex, configuration: Configuration, logger: Logger,
         clock: @escaping @Sendable () -> Timestamp
     ) {
+        let (layout, scripts) = (KeyLayout(shards: configuration.shards), StoreScripts(index: index.lua))
         self.client = client
         self.index = index
-        self.scripts = StoreScripts(index: index.lua)
-        self.layout = KeyLayout(shards: configuration.shards)
+        self.scripts = scripts
+        self.layout = layout
+        self.coherence =
+            configuration.isShared
+            ? RedisCoherence(
+                client: client, layout: layout, scripts: scripts, times: configuration.times, logger: logger) : nil
         self.configuration = configuration
         self.directory = TenantRegister(client: client)
         self.touches = TouchBuffer()

@@ -21,6 +21,8 @@ struct RemovalScript: Sendable {
         let sample: [EntryID]
         /// Those whose token is another.
         let changed: [EntryID]
+        /// If others were told.
+        let witnesses: Witnesses?
     }
 
     let mode: Mode
@@ -31,6 +33,8 @@ struct RemovalScript: Sendable {
     let home: PartitionKeys
     /// Of the partition, if it is known.
     let identity: Digest?
+    /// What others are told, if they are.
+    var message: ChangeMessage?
 }
 
 extension RedisVectorStore {
@@ -55,15 +59,16 @@ extension RedisVectorStore {
             command.append(home.name)
             command.append(Int64(Limits.maximumSampleIDs))
             command.append(fence ?? 0)
+            command.append(removal.message?.encoded() ?? [])
             for (id, token) in chosen {
                 command.append(id.bytes)
                 command.append(token)
             }
         }
         let parts = try RESPReader.array(reply)
-        guard parts.count == 3 else { throw RESPReader.unexpected }
+        guard parts.count == 4 else { throw RESPReader.unexpected }
         return RemovalScript.Outcome(
             count: try RESPReader.count(parts[0]), sample: try RESPReader.ids(parts[1]),
-            changed: try RESPReader.ids(parts[2]))
+            changed: try RESPReader.ids(parts[2]), witnesses: try Witnesses(parts[3]))
     }
 }

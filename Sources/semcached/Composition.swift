@@ -50,7 +50,7 @@ enum Composition {
         try await embedders.warmUpLocal()
         let engine = CacheEngine(
             store: opened.store, pools: embedders.pools,
-            memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) },
+            memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) }, coherence: opened.coherence,
             directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
         let credentials =
             settings.tenants.hasCredentials
@@ -67,7 +67,9 @@ enum Composition {
             read: read, logger: logger)
         observability.collect(from: ports)
         let services: [(any Service)?] = [
-            observability.exporter, opened.upkeep, EmbedderService(embedders: embedders, state: ports.state),
+            observability.exporter, opened.upkeep,
+            opened.coherence.map { CoherenceService(coherence: $0, observer: engine) },
+            EmbedderService(embedders: embedders, state: ports.state),
             ports.admin(observability: observability, settings: { reloader.settings }),
             reloader,
         ]

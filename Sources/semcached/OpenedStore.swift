@@ -18,6 +18,8 @@ struct OpenedStore {
     let vectors: any VectorMemory
     /// Removes what has expired, now and then.
     let upkeep: any Service
+    /// What this replica has to do with others on the same store; `nil` where there are none.
+    let coherence: RedisCoherence?
     let close: @Sendable () async -> Void
 
     /// Waits for a Redis that is not there yet, as long as the settings say.
@@ -28,7 +30,7 @@ struct OpenedStore {
         case .embedded(let path):
             try Self.createFolder(of: path)
             let store = try EmbeddedStore(path: path, logger: logger)
-            (self.store, self.vectors) = (store, store)
+            (self.store, self.vectors, self.coherence) = (store, store, nil)
             self.upkeep = Sweeper(store: store, interval: settings.sweepInterval, logger: logger)
             self.close = { await store.close() }
         case .redis(let redis):
@@ -43,19 +45,12 @@ struct OpenedStore {
                 let options = redis.options(sweepInterval: settings.sweepInterval)
                 let store = try await RedisVectorStore.open(
                     client, options: options, logger: logger, clock: Composition.wallClock)
-                (self.store, self.vectors) = (store, store)
+                (self.store, self.vectors, self.coherence) = (store, store, store.coherence)
                 self.upkeep = RedisUpkeep(store: store)
                 self.close = { await client.close() }
             } catch {
                 await client.close()
                 throw error
-            }
-            if settings.memoryBytes > 0 {
-                logger.warning(
-                    """
-                    memory.limit: answers are kept in memory, and what another service on the same Redis removes stays \
-                    there until it expires; leave it out if there is another one
-                    """)
             }
         }
     }
@@ -74,7 +69,7 @@ extension RedisStoreSettings {
     fileprivate func options(sweepInterval: Duration) -> RedisStoreOptions {
         RedisStoreOptions(
             kind: self.kind, quantization: self.quantization, searchIndex: self.index,
-            configuration: .init(shards: self.shards, sweepInterval: sweepInterval))
+            configuration: .init(shards: self.shards, sweepInterval: sweepInterval, isShared: true))
     }
 }
 
@@ -84,6 +79,17 @@ private struct RedisUpkeep: Service {
 
     func run() async {
         await cancelWhenGracefulShutdown { await self.store.run() }
+    }
+}
+
+/// Keeps memory in step with the other services on the same Redis.
+struct CoherenceService: Service {
+    let coherence: RedisCoherence
+    let observer: any StoreObserver
+
+    func run() async {
+        self.coherence.attach(self.observer)
+        await cancelWhenGracefulShutdown { await self.coherence.run() }
     }
 }
 

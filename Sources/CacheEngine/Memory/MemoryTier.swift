@@ -181,8 +181,13 @@ package final class MemoryTier: Sendable {
 
     /// To be called after an entry was stored and before that is acknowledged.
     package func storeChanged(_ id: EntryID, in partition: Partition) {
-        self.remove(id, in: partition)
-        self.shards[Self.position(of: partition)].state.withLock {
+        self.storeChanged(id, partition: EntryID(partition.key), of: partition.cache.key)
+    }
+
+    /// - Parameter partition: The first half of the partition's key.
+    package func storeChanged(_ id: EntryID, partition: EntryID, of cache: Digest) {
+        self.remove(id, of: cache)
+        self.shards[Self.position(ofPartition: partition)].state.withLock {
             $0.partitionGenerations[Self.counter(of: partition)] += 1
         }
     }
@@ -206,8 +211,10 @@ package final class MemoryTier: Sendable {
     }
 
     /// To be called after entries of a cache were removed and before that is acknowledged. Forgets all of the cache.
-    package func removeAll(of cache: CacheScope) {
-        let bucket = Self.bucket(of: cache.key)
+    package func removeAll(of cache: CacheScope) { self.removeAll(of: cache.key) }
+
+    package func removeAll(of cache: Digest) {
+        let bucket = Self.bucket(of: cache)
         for shard in self.shards {
             shard.state.withLock { state in
                 state.cacheGenerations[bucket] += 1
@@ -248,18 +255,19 @@ package final class MemoryTier: Sendable {
     }
 
     private func generation(of partition: Partition) -> UInt64 {
-        self.shards[Self.position(of: partition)].state.withLock {
+        let partition = EntryID(partition.key)
+        return self.shards[Self.position(ofPartition: partition)].state.withLock {
             $0.partitionGenerations[Self.counter(of: partition)]
         }
     }
 
     // Digests are uniform: any bits will do.
     private static func position(of id: EntryID) -> Int { Int(truncatingIfNeeded: id.low & 15) }
-    private static func position(of partition: Partition) -> Int {
-        Int(truncatingIfNeeded: partition.key.words.1 & 15)
+    private static func position(ofPartition partition: EntryID) -> Int {
+        Int(truncatingIfNeeded: partition.low & 15)
     }
     private static func bucket(of cache: Digest) -> Int { Int(truncatingIfNeeded: cache.words.1) & (Self.buckets - 1) }
-    private static func counter(of partition: Partition) -> Int {
-        Int(truncatingIfNeeded: partition.key.words.1 >> 4) & (Self.buckets - 1)
+    private static func counter(of partition: EntryID) -> Int {
+        Int(truncatingIfNeeded: partition.low >> 4) & (Self.buckets - 1)
     }
 }

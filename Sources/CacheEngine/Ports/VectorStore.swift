@@ -131,6 +131,13 @@ package enum RemovalSelector: Sendable {
 }
 
 extension RemovalSelector {
+    package var tenant: TenantScope {
+        switch self.scope {
+        case .cache(let cache): cache.tenant
+        case .tenant(let tenant): tenant
+        }
+    }
+
     /// What it cannot reach beyond.
     package enum Scope: Sendable, Hashable {
         case cache(CacheScope)

@@ -7,13 +7,16 @@ package final class Tenant: Sendable {
     package let scope: TenantScope
     package let policy: TenantPolicy
     package let account: TenantAccount
+    /// What it takes to be answered from memory.
+    package let lease: MemoryLease
     /// Of the configuration; see ``CacheEngine/isCurrent(_:)``.
     let generation: UInt64
 
-    init(scope: TenantScope, policy: TenantPolicy, account: TenantAccount, generation: UInt64) {
+    init(scope: TenantScope, policy: TenantPolicy, account: TenantAccount, lease: MemoryLease, generation: UInt64) {
         self.scope = scope
         self.policy = policy
         self.account = account
+        self.lease = lease
         self.generation = generation
     }
 

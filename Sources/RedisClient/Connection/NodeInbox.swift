@@ -11,13 +11,14 @@ struct PendingCommand: Sendable {
     let command: RedisCommand
     let isAsking: Bool
     let deadline: NIODeadline
-    let continuation: CheckedContinuation<Result<RESPValue, RedisError>, Never>
+    /// Called exactly once.
+    let completion: @Sendable (Result<RESPValue, RedisError>) -> Void
 
     /// About what it takes on the wire.
     var bytes: Int { self.command.body.readableBytes }
 
-    func finish(_ result: Result<RESPValue, RedisError>) { self.continuation.resume(returning: result) }
-    func fail(_ error: RedisError) { self.continuation.resume(returning: .failure(error)) }
+    func finish(_ result: Result<RESPValue, RedisError>) { self.completion(result) }
+    func fail(_ error: RedisError) { self.completion(.failure(error)) }
 }
 
 /// The way from the callers' tasks to the event loop of a node.

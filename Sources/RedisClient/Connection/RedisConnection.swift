@@ -24,6 +24,7 @@ final class RedisConnection: ChannelInboundHandler {
     /// Referred to until the connection has ended, which also breaks the cycle.
     private var session: NodeSession?
     private let onPush: (@Sendable ([RESPValue]) -> Void)?
+    private let onEnd: (@Sendable () -> Void)?
     private var machine: StateMachine<PendingCommand>
     private var readySince: NIODeadline?
     /// Whether the handshake of TLS is done, if there is one.
@@ -40,6 +41,7 @@ final class RedisConnection: ChannelInboundHandler {
     ) {
         self.session = session
         self.onPush = configuration.onPush
+        self.onEnd = configuration.onEnd
         self.isSecured = configuration.security == nil
         self.machine = StateMachine(configuration, handshakeDeadline: handshakeDeadline, now: now)
     }
@@ -60,6 +62,10 @@ final class RedisConnection: ChannelInboundHandler {
 
     /// Adds a command to what ``flush()`` writes. ``hasRoom(forBytes:)`` must be true.
     func send(_ command: PendingCommand, at now: NIODeadline) {
+        guard command.command.hasReply else {
+            self.write(command.command)
+            return command.finish(.success(.null))
+        }
         // Both have their places before anything is written, as writing may end the connection.
         if command.isAsking { self.start(Self.asking, deadline: command.deadline, at: now) }
         self.machine.start(
@@ -118,6 +124,7 @@ final class RedisConnection: ChannelInboundHandler {
         let context = self.context
         self.context = nil
         context?.close(promise: nil)
+        self.onEnd?()
         for command in self.machine.close() { command.fail(error) }
         session.connectionEnded(self, End(error: error, readySince: self.readySince, isSilent: isSilent))
     }

@@ -36,6 +36,9 @@ package struct RedisNodeConfiguration: Sendable {
     package var security: RedisTransportSecurity?
     /// Gets what a server sends unasked, on an event loop.
     package var onPush: (@Sendable ([RESPValue]) -> Void)?
+    /// Told on an event loop that a connection has ended, before another is used and before whoever waits for a reply
+    /// on it is told: what was subscribed to on it is not any more.
+    package var onEnd: (@Sendable () -> Void)?
 
     package init() {}
 }

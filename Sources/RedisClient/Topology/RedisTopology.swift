@@ -66,7 +66,7 @@ final class RedisTopology: Sendable {
 
     let configuration: RedisConfiguration
     let logger: Logger
-    private let group: any EventLoopGroup
+    let group: any EventLoopGroup
     private let state = Mutex(State())
     private let requests: AsyncStream<Void>
     private let requester: AsyncStream<Void>.Continuation
@@ -252,19 +252,6 @@ extension RedisTopology {
         }
         var seen: Set<RedisAddress> = []
         return (available.shuffled() + (replicas + seeds + unavailable).shuffled()).filter { seen.insert($0).inserted }
-    }
-
-    /// How the connections to sentinels or to other servers are made.
-    func makeNode(_ address: RedisAddress, isSentinel: Bool = false) -> RedisNode {
-        let credentials = isSentinel ? self.configuration.sentinelCredentials : self.configuration.credentials
-        var settings = RedisNodeConfiguration()
-        settings.username = credentials?.username
-        settings.password = credentials?.password
-        settings.database = isSentinel ? 0 : self.configuration.database
-        settings.connections = isSentinel ? 1 : self.configuration.connectionsPerNode
-        settings.connectTimeout = self.configuration.connectTimeout
-        settings.security = self.configuration.security
-        return RedisNode(address: address, configuration: settings, group: self.group, logger: self.logger)
     }
 
     /// A server that another one named.

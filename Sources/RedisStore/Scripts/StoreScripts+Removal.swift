@@ -3,9 +3,11 @@
 extension StoreScripts {
     /// Removes entries of one partition. ARGV: 1 now, 2 "all", "expired" (those that have), "partition" (its other entries are
     /// about to be removed too) or "dry" (none), 3 which epoch advances ('': none), 4 the cache they must be of (''),
-    /// 5 the partition, 6 most ids to return, 7 fence (as of a put), then ids and tokens in turn; a token of '' takes any.
+    /// 5 the partition, 6 most ids to return, 7 fence (as of a put), 8 what the other replicas are told (''), then ids and
+    /// tokens in turn; a token of '' takes any.
     ///
-    /// Returns how many live ones were (or would be) removed, some of their ids, and those whose token is another.
+    /// Returns how many live ones were (or would be) removed, some of their ids, those whose token is another, and the
+    /// witnesses if something was told.
     static let removing = """
         local refused = refusal() or (is_late(ARGV[7]) and lateness())
         if refused then return refused end
@@ -14,7 +16,7 @@ extension StoreScripts {
         local expiries = prefix .. 'x:' .. partition
         local number, sample, changed = 0, {}, {}
         local is_meant = ARGV[4] == '' or string.sub(owner, 1, 32) == ARGV[4]
-        for position = 8, is_meant and #ARGV or 0, 2 do
+        for position = 9, is_meant and #ARGV or 0, 2 do
             local id, token = ARGV[position], ARGV[position + 1]
             local blob = blob_of(id)
             if not blob or partition_of(blob) ~= partition then
@@ -46,7 +48,9 @@ extension StoreScripts {
             else redis.call('ZADD', due, first[2], partition) end
         end
         if mode ~= 'dry' and ARGV[3] ~= '' then advance(ARGV[3]) end
-        return {number, sample, changed}
+        if ARGV[8] == '' then return {number, sample, changed, {}} end
+        tell(ARGV[8])
+        return {number, sample, changed, witnesses()}
         """
 
     /// Notes that entries of a partition were used, if they are still there. ARGV: the partition, then ids and times in

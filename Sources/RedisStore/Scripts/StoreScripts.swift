@@ -14,10 +14,14 @@ struct StoreScripts: Sendable {
     let touch: RedisScript
     let measure: RedisScript
     let heads: RedisScript
+    /// Of the lease of one replica for one shard.
+    let renew: RedisScript
+    let confirm: RedisScript
+    let strike: RedisScript
 
     /// - Parameter index: ``VectorIndex/lua``.
     init(index: String) {
-        let prelude = Self.beginning + index + Self.accounting
+        let prelude = Self.beginning + index + Self.accounting + Self.announcing
         // Refused by the server as a whole, before it begins, where the memory is full.
         self.put = RedisScript("#!lua\n" + prelude + Self.eviction + Self.putting, isRepeatable: true)
         // Removals must work just there.
@@ -25,6 +29,10 @@ struct StoreScripts: Sendable {
         self.touch = RedisScript("#!lua flags=allow-oom\n" + prelude + Self.touching, isRepeatable: true)
         self.measure = RedisScript("#!lua flags=no-writes\n" + prelude + Self.measuring, isRepeatable: true)
         self.heads = RedisScript("#!lua flags=no-writes\n" + prelude + Self.reading, isRepeatable: true)
+        let coherence = "#!lua flags=allow-oom\n" + Self.beginning + Self.announcing
+        self.renew = RedisScript(coherence + Self.renewing, isRepeatable: true)
+        self.confirm = RedisScript(coherence + Self.confirming, isRepeatable: true)
+        self.strike = RedisScript(coherence + Self.striking, isRepeatable: true)
     }
 
     private static let beginning = """
@@ -33,6 +41,7 @@ struct StoreScripts: Sendable {
         local tag = string.match(prefix, '{.-}')
         local partitions, directory, account = prefix .. 'm', prefix .. 'p', prefix .. 'a'
         local names, due, versions, tokens = prefix .. 'c', prefix .. 'd', prefix .. 'e', prefix .. 't'
+        local register = prefix .. 'r'
 
         local function text(number) return string.format('%.0f', number) end
         local function milliseconds()
@@ -158,9 +167,11 @@ struct StoreScripts: Sendable {
         """
 
     /// ARGV: 1 now, 2 fence (ms by the server's clock; 0: none), 3 partition, 4 id, 5 blob without its first byte,
-    /// 6 vector, 7 extra, 8 descriptor, 9 cache name, 10 and 11 quota of entries and bytes ('': none), 12 most evictions.
+    /// 6 vector, 7 extra, 8 descriptor, 9 cache name, 10 and 11 quota of entries and bytes ('': none), 12 most evictions,
+    /// 13 what the other replicas are told.
     ///
-    /// Returns whether a live entry was replaced, the server's time, and cache keys and ids of what was evicted in turn.
+    /// Returns whether a live entry was replaced, the server's time, cache keys and ids of what was evicted in turn, and
+    /// the witnesses of a replacement.
     private static let putting = """
         local now, partition, id, blob = tonumber(ARGV[1]), ARGV[3], ARGV[4], ARGV[5]
         local refused = refusal()
@@ -172,7 +183,7 @@ struct StoreScripts: Sendable {
         local done = redis.call('ZSCORE', tokens, token)
         if done then
             local replaced = old and token_of(old) == token and tonumber(string.sub(old, 1, 1)) or 0
-            return {replaced, text(milliseconds()), {}}
+            return {replaced, text(milliseconds()), {}, replaced == 1 and witnesses() or {}}
         end
         if is_late(ARGV[2]) then return lateness() end
         -- First what can fail.
@@ -201,6 +212,8 @@ struct StoreScripts: Sendable {
         if ARGV[2] ~= '0' then redis.call('ZADD', tokens, ARGV[2], token) end
         count(owner, 1, quota, response)
         advance('')
-        return {tonumber(replaces), text(milliseconds()), evicted}
+        for position = 1, #evicted, 2 do tell_removed(evicted[position], evicted[position + 1]) end
+        tell(ARGV[13])
+        return {tonumber(replaces), text(milliseconds()), evicted, replaces == '1' and witnesses() or {}}
         """
 }

@@ -40,9 +40,7 @@ struct Settings {
         self.tls = try TLSSettings.read(source)
         self.store = try StoreSettings(source, defaultPath: Self.dataFolder + "/semcached.sqlite")
         self.sweepInterval = try source.duration("store.sweep_interval", atLeast: .milliseconds(100)) ?? .seconds(60)
-        // Replicas do not tell each other yet what they remove: what one remembered could be served by it all the same.
-        let remembers = if case .embedded = self.store { true } else { false }
-        self.memoryBytes = try source.bytes("memory.limit") ?? (remembers ? 256 << 20 : 0)
+        self.memoryBytes = try source.bytes("memory.limit") ?? 256 << 20
         self.embedders = try EmbedderSettings(source, defaultModelPath: Self.cacheFolder + "/all-MiniLM-L6-v2")
         self.telemetry = try TelemetrySettings(source)
         self.tenants = try TenantSettings(source, embedders: self.embedders.choices)
