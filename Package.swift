@@ -119,7 +119,8 @@ let package = Package(
             name: "RedisClient", dependencies: ["COpenSSL", "OpenSSLTLS", nioCore, nioPosix, deque, logging],
             swiftSettings: strict),
         .target(
-            name: "RedisStore", dependencies: ["CacheEngine", "CacheModel", "RedisClient", deque, nioCore, logging],
+            name: "RedisStore",
+            dependencies: ["CacheEngine", "CacheModel", "RedisClient", coreMetrics, deque, nioCore, logging],
             swiftSettings: strict),
         .target(
             name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],

@@ -24,6 +24,7 @@ extension RedisCoherence {
         for announcement in announcements {
             await self.waitForOthers(announcement, madeAt: madeAt ?? announcement.witnesses.heardAt)
         }
+        if let first = announcements.first { self.metrics.recordWait(.now - first.witnesses.heardAt) }
         if Task.isCancelled { throw VectorStoreError(.unavailable, "the call was given up") }
     }
 
@@ -47,6 +48,7 @@ extension RedisCoherence {
         self.logger.warning(
             "replicas did not hear of a change within their lease; it is over",
             metadata: ["replicas": "\(missing.count)"])
+        self.metrics.countOverdue(missing.count)
         let gone = missing.map { ($0, announcement.witnesses.register[$0]) }
         // If it fails, the next change waits for them as well.
         _ = try? await self.client.send(self.strike(gone, in: announcement.keys))

@@ -26,7 +26,7 @@ package final class RedisCoherence: Coherence {
 
         init(_ keys: TenantKeys) { self.keys = keys }
 
-        fileprivate(set) var subscription: Subscription? {
+        var subscription: Subscription? {
             get { self.connection.withLock { $0 } }
             set { self.connection.withLock { $0 = newValue } }
         }
@@ -69,7 +69,7 @@ package final class RedisCoherence: Coherence {
         let confirmer: RedisNode
     }
 
-    private struct State {
+    struct State {
         var holdings: [TenantID: Holding] = [:]
         /// By the name of the channel.
         var channels: [[UInt8]: (holding: Holding, shard: Shard)] = [:]
@@ -86,7 +86,8 @@ package final class RedisCoherence: Coherence {
     let scripts: StoreScripts
     let logger: Logger
     let acknowledgements = Acknowledgements()
-    private let state = Mutex(State())
+    let metrics = CoherenceMetrics()
+    let state = Mutex(State())
     private let requests: AsyncStream<Void>
     private let requester: AsyncStream<Void>.Continuation
 
@@ -264,52 +265,10 @@ package final class RedisCoherence: Coherence {
             return losses
         }
         guard losses > 0 else { return }
+        self.metrics.count(losses: losses)
         self.logger.warning(
             "the listener to Redis is lost; memory is not served until it is back",
             metadata: ["redis.server": "\(address)", "tenants": "\(losses)"])
         self.requester.yield()
-    }
-
-    private func heard(_ push: [RESPValue], at address: RedisAddress) {
-        guard push.count >= 3, case .bytes(let kind) = push[0], case .bytes(let name) = push[1] else { return }
-        let channel = Array(name.readableBytesView)
-        guard let (holding, shard) = self.state.withLock({ $0.channels[channel] }) else { return }
-        let isChanges = channel == shard.keys.changes
-        switch (String(buffer: kind), push[2]) {
-        case ("smessage", .bytes(let payload)) where isChanges:
-            self.heard(ChangeMessage(payload.readableBytesView), of: holding, shard, at: address)
-        case ("smessage", .bytes(let payload)):
-            if let acknowledgement = Acknowledgement(payload.readableBytesView) {
-                self.acknowledgements.heard(acknowledgement)
-            }
-        case ("ssubscribe", _) where isChanges:
-            self.state.withLock { state in
-                shard.subscription = Subscription(address: address, generation: state.generations[address] ?? 0)
-            }
-        case ("sunsubscribe", _):
-            self.state.withLock { _ in
-                guard shard.subscription?.address == address else { return }
-                shard.subscription = nil
-                holding.lease.end()
-            }
-        default:
-            break
-        }
-    }
-
-    private func heard(_ message: ChangeMessage?, of holding: Holding, _ shard: Shard, at address: RedisAddress) {
-        let observer = self.observer
-        guard let message else {
-            // Of a newer version: what it says is not known, but that something has changed is.
-            observer?.heard(.missed, of: holding.tenant)
-            return
-        }
-        guard message.sender != self.replica else { return }
-        observer?.heard(message.news, of: holding.tenant)
-        guard message.change != .none, let listener = self.state.withLock({ $0.listeners[address] }) else { return }
-        var command = RedisCommand("SPUBLISH", isRepeatable: true)
-        command.append(shard.keys.acknowledgements(of: message.sender))
-        command.append(Acknowledgement(message.change, by: self.replica).encoded())
-        listener.node.post(command, by: .now() + .seconds(1))
     }
 }

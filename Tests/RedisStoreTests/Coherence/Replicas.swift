@@ -95,5 +95,5 @@ final class Replica: Sendable {
 
 /// Waits until something is so; a test's time limit ends what waits in vain.
 func eventually(_ isSo: () async throws -> Bool) async throws {
-    while try await !isSo() { try await Task.sleep(for: .milliseconds(2)) }
+    while try await !isSo() { await LedgerLoad.pause() }
 }
