@@ -18,9 +18,10 @@ import Synchronization
 /// }
 /// ```
 ///
-/// One client has one connection, made by the first call and made again when it is lost; any number of tasks may call at
-/// the same time, and a slow call does not hold up the others. A call ends by its deadline at the latest. Cancelling the
-/// task that made it ends it at once, and tells the server.
+/// One client has one connection to each of its servers, made by the first calls and made again when it is lost; any
+/// number of tasks may call at the same time, and a slow call does not hold up the others. A call ends by its deadline at
+/// the latest. Cancelling the task that made it ends it at once, and tells the server. Of several servers, each call goes
+/// to one that is well: see ``ClientConfiguration/addresses``.
 public final class CacheClient: Sendable {
     private let configuration: ClientConfiguration
     private let configurationFault: CacheClientError?
@@ -30,7 +31,7 @@ public final class CacheClient: Sendable {
     /// Makes a client; it connects when it is first called. Whatever is wrong with its configuration, such as a file that
     /// cannot be read, is what each call fails with.
     ///
-    /// - Parameter eventLoopGroup: The connection runs on one of its event loops; the process's shared ones if `nil`. Not
+    /// - Parameter eventLoopGroup: The connections run on one of its event loops; the process's shared ones if `nil`. Not
     ///   shut down by the client.
     public init(
         _ configuration: ClientConfiguration = ClientConfiguration(), eventLoopGroup: (any EventLoopGroup)? = nil
@@ -79,7 +80,7 @@ public final class CacheClient: Sendable {
     func call(_ request: ServiceRequest, timeout: Duration?) async throws(CacheClientError) -> ServiceResponse {
         if let fault = self.configurationFault { throw fault }
         let request = try request.checked()
-        let span = CallSpan(request.method, to: self.configuration.address)
+        let span = CallSpan(request.method, to: self.configuration.addresses)
         let result = await self.result(of: request, timeout: timeout, traceparent: span?.traceparent ?? "")
         span?.end(result)
         return try result.get()

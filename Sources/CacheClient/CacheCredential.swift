@@ -42,6 +42,10 @@ extension CacheCredential {
 extension ClientConfiguration {
     /// Why no server could be told what is configured; `nil` if it can.
     var fault: CacheClientError? {
+        guard (1...ClientLimits.maximumEndpoints).contains(self.addresses.count) else {
+            let message = "has \(self.addresses.count) addresses, 1 to \(ClientLimits.maximumEndpoints) are possible"
+            return .invalid("server", message)
+        }
         let texts: [(field: String, text: String, limit: Int)] =
             switch self.credential {
             case .none: []

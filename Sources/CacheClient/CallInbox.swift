@@ -27,12 +27,12 @@ final class CallInbox: Sendable {
 
     private let items = Mutex<[Item]>([])
     private let eventLoop: any EventLoop
-    private let session: NIOLoopBoundBox<ClientSession>
+    private let session: NIOLoopBoundBox<AnySession>
 
     init(_ configuration: ClientConfiguration, _ tls: RenewedTLSContext?, eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.session = .makeBoxSendingValue(
-            ClientSession(configuration, tls, eventLoop: eventLoop), eventLoop: eventLoop)
+            AnySession(configuration, tls, eventLoop: eventLoop), eventLoop: eventLoop)
     }
 
     func put(_ item: Item) {
@@ -51,6 +51,27 @@ final class CallInbox: Sendable {
             return all
         }
         self.session.value.process(items)
+    }
+}
+
+/// What calls go to: one server is asked without a detour.
+private enum AnySession {
+    case one(ClientSession)
+    case several(BalancedSession)
+
+    init(_ configuration: ClientConfiguration, _ tls: RenewedTLSContext?, eventLoop: any EventLoop) {
+        if configuration.addresses.count > 1 {
+            self = .several(BalancedSession(configuration, tls, eventLoop: eventLoop))
+        } else {
+            self = .one(ClientSession(configuration, configuration.address, tls, eventLoop: eventLoop))
+        }
+    }
+
+    func process(_ items: [CallInbox.Item]) {
+        switch self {
+        case .one(let session): session.process(items)
+        case .several(let session): session.process(items)
+        }
     }
 }
 

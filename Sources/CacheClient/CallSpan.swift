@@ -11,7 +11,7 @@ struct CallSpan {
     private let span: any Span
 
     /// - Returns: `nil` if nobody traces: then nothing is computed.
-    init?(_ method: ServiceMethod, to address: ServerAddress) {
+    init?(_ method: ServiceMethod, to addresses: [ServerAddress]) {
         let instrument = InstrumentationSystem.instrument
         if instrument is NoOpInstrument || instrument is NoOpTracer { return nil }
         let span = startSpan("\(method.service)/\(method.rawValue)", ofKind: .client)
@@ -24,8 +24,10 @@ struct CallSpan {
         span.attributes["rpc.system"] = "semcached"
         span.attributes["rpc.service"] = method.service
         span.attributes["rpc.method"] = method.rawValue
-        span.attributes["server.address"] = address.host
-        span.attributes["server.port"] = address.port
+        // Which of several answers is not known yet.
+        guard addresses.count == 1 else { return }
+        span.attributes["server.address"] = addresses[0].host
+        span.attributes["server.port"] = addresses[0].port
     }
 
     func end(_ result: Result<ServiceResponse, CacheClientError>) {

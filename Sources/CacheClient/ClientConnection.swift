@@ -33,7 +33,7 @@ final class ClientConnection: ChannelInboundHandler {
         handshakeDeadline: NIODeadline
     ) {
         self.session = session
-        self.address = configuration.address
+        self.address = session.address
         self.clientName = configuration.clientName
         self.credential = configuration.credential.credential
         self.tenant = configuration.tenant
@@ -57,7 +57,7 @@ final class ClientConnection: ChannelInboundHandler {
     /// Adds a call to what ``flush()`` writes. ``hasRoom`` must be true.
     func send(_ call: PendingCall<CallContext>, at now: NIODeadline) {
         guard let limits = self.limits else { preconditionFailure("no call is sent before the welcome") }
-        if let fault = limits.fault(of: call.context.request) { return call.finish(.failure(fault)) }
+        if let fault = limits.fault(of: call.context.request) { return self.finish(call, .failure(fault)) }
         let start = self.outgoing.writerIndex
         let remaining = (call.deadline - now).nanoseconds / 1_000_000
         self.encoder.write(
@@ -70,7 +70,7 @@ final class ClientConnection: ChannelInboundHandler {
         guard bytes <= limits.maximumFrameBytes else {
             self.outgoing.moveWriterIndex(to: start)
             let message = "the request has \(bytes) bytes, the server's limit is \(limits.maximumFrameBytes)"
-            return call.finish(.failure(CacheClientError(.invalidArgument, message)))
+            return self.finish(call, .failure(CacheClientError(.invalidArgument, message)))
         }
         self.machine.start(call)
     }
@@ -85,7 +85,7 @@ final class ClientConnection: ChannelInboundHandler {
     func cancel(_ id: UInt64) {
         guard case .sendCancel(let call, let thenClose) = self.machine.cancel(id) else { return }
         self.encoder.write(.cancel(id: id), into: &self.outgoing)
-        call.finish(.failure(.cancelled))
+        self.finish(call, .failure(.cancelled))
         if thenClose { self.finish() } else { self.flush() }
     }
 
@@ -94,7 +94,7 @@ final class ClientConnection: ChannelInboundHandler {
         case .expire(let calls, let thenClose):
             for call in calls {
                 self.encoder.write(.cancel(id: call.id), into: &self.outgoing)
-                call.finish(.failure(.deadlineExceeded(beforeSending: false)))
+                self.finish(call, .failure(.deadlineExceeded(beforeSending: false)))
             }
             if thenClose { self.finish() } else { self.flush() }
         case .fail(.noConnection):
@@ -125,6 +125,11 @@ final class ClientConnection: ChannelInboundHandler {
     private func finish() {
         self.flush()
         self.end(.lost(.lost(self.address, "it was closed")))
+    }
+
+    /// - Parameter call: One of the machine's: so there is a session.
+    private func finish(_ call: PendingCall<CallContext>, _ result: Result<ServiceResponse, CacheClientError>) {
+        self.session?.finish(call, result)
     }
 
     // MARK: ChannelInboundHandler
@@ -219,7 +224,7 @@ final class ClientConnection: ChannelInboundHandler {
             self.session?.connectionReady(self)
         case .complete(let call, let result, let thenClose):
             self.session?.replyReceived()
-            call.finish(result.mapError { CacheClientError($0, origin: .server) })
+            self.finish(call, result.mapError { CacheClientError($0, origin: .server) })
             if thenClose { self.finish() }
         case .giveBack(let call, let error, let thenClose):
             self.session?.callGivenBack(call, CacheClientError(error, origin: .server))

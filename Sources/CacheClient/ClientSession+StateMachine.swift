@@ -42,6 +42,11 @@ extension ClientSession {
 
         var waitingCalls: Int { self.waiting.count }
 
+        /// From when a connection may be made; `nil` if nothing speaks against it now.
+        var retryAt: NIODeadline? {
+            if case .backingOff(let until, _) = self.link { until } else { nil }
+        }
+
         /// When ``timerFired(at:)`` is due.
         var nextDeadline: NIODeadline? {
             guard !self.waiting.isEmpty else { return nil }
@@ -91,6 +96,20 @@ extension ClientSession {
 
         /// The connection is worth something: the next one is made at once should it be lost.
         mutating func replyReceived() { self.failures = 0 }
+
+        /// - Returns: Whether to make a connection now, though no call waits for it here; it counts as begun then.
+        mutating func connectAhead(at now: NIODeadline) -> Bool {
+            switch self.link {
+            case .connecting, .ready, .closed: return false
+            case .backingOff(let until, _) where until > now: return false
+            case .none, .backingOff:
+                self.link = .connecting
+                return true
+            }
+        }
+
+        /// Gives up the calls that wait, in order: others will send them.
+        mutating func releaseWaiting() -> [Call] { self.waiting.removeAll() }
 
         /// The connection takes no new calls any more.
         ///
@@ -204,14 +223,7 @@ extension ClientSession {
 
         /// Whether somebody waits for a connection that may be made now; it counts as begun then.
         private mutating func startConnecting(at now: NIODeadline) -> Bool {
-            guard !self.waiting.isEmpty else { return false }
-            switch self.link {
-            case .connecting, .ready, .closed: return false
-            case .backingOff(let until, _) where until > now: return false
-            case .none, .backingOff:
-                self.link = .connecting
-                return true
-            }
+            self.waiting.isEmpty ? false : self.connectAhead(at: now)
         }
 
         /// Puts the calls that may be made once more at the head of the line, and returns the others.

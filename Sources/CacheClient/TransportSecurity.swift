@@ -88,11 +88,12 @@ extension ClientTLS {
 }
 
 extension ClientConfiguration {
-    /// How TLS is spoken, if the security or the address says that it is.
+    /// How TLS is spoken, if the security or any address says that it is: nobody who asks for it somewhere wants his
+    /// credential to go elsewhere in the clear.
     var tls: ClientTLS? {
         switch self.transportSecurity {
         case .tls(let tls): tls
-        case .plaintext: self.address.usesTLS ? ClientTLS() : nil
+        case .plaintext: self.addresses.contains { $0.usesTLS } ? ClientTLS() : nil
         }
     }
 }

@@ -85,6 +85,28 @@ struct CommandArgumentTests {
         #expect(configuration.timeout == .seconds(2))
     }
 
+    @Test(arguments: [
+        ["--server", "a:1,semcached://b,[::1]:2"], ["--server", "a:1", "--server", "b", "--server", "[::1]:2"],
+        ["--server", "a:1, b", "--server", "[::1]:2"],
+    ])
+    func `several servers are listed or the option is repeated`(arguments: [String]) throws {
+        let command = try #require(try Semcache.parseAsRoot(["ping"] + arguments) as? PingCommand)
+        let configuration = try command.server.clientConfiguration()
+        #expect(configuration.addresses.map { "\($0)" } == ["a:1", "b:7070", "[::1]:2"])
+        #expect(configuration.transportSecurity == .plaintext)
+    }
+
+    @Test func `one server that asks for TLS asks for it everywhere`() throws {
+        let command = try self.parse(StatsCommand.self, "stats", "--server", "a,semcached+tls://b")
+        #expect(try command.server.clientConfiguration().transportSecurity == .tls(ClientTLS()))
+    }
+
+    @Test(arguments: ["a,", ",a", "a,,b", "a, b,", "a,b c"])
+    func `a list of servers with a hole is an error`(list: String) throws {
+        let command = try self.parse(StatsCommand.self, "stats", "--server", list)
+        #expect(throws: CacheClientError.self) { try command.server.clientConfiguration() }
+    }
+
     @Test func `a dash is a prompt`() throws {
         #expect(try self.parse(LookupCommand.self, "lookup", "-").prompt == "-")
     }

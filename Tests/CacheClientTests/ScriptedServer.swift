@@ -13,7 +13,7 @@ import Testing
 final class ScriptedServer: Sendable {
     let address: ServerAddress
     private let channel: any Channel
-    private let peers: AsyncStream<ScriptedPeer>
+    let peers: AsyncStream<ScriptedPeer>
 
     private init(_ channel: any Channel, _ peers: AsyncStream<ScriptedPeer>, usesTLS: Bool) {
         self.channel = channel

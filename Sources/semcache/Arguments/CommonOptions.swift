@@ -15,9 +15,10 @@ struct ServerOptions: ParsableArguments {
         help: ArgumentHelp(
             """
             Where the server listens, such as cache.internal:7070 or semcached+tls://cache.internal (default: \
-            $SEMCACHED_SERVER, or 127.0.0.1:7070).
+            $SEMCACHED_SERVER, or 127.0.0.1:7070). Of several replicas, with commas between them or the option \
+            repeated, one that is well is asked.
             """, valueName: "server"))
-    var server: String?
+    var server: [String] = []
 
     @OptionGroup var transport: TLSOptions
 
@@ -32,16 +33,26 @@ struct ServerOptions: ParsableArguments {
     func clientConfiguration() throws -> ClientConfiguration {
         var configuration = ClientConfiguration()
         let variable = ProcessInfo.processInfo.environment["SEMCACHED_SERVER"] ?? ""
-        if let text = self.server ?? (variable.isEmpty ? nil : variable) {
-            configuration.address = try ServerAddress(text)
-        }
-        configuration.transportSecurity = try self.transport.security(of: configuration.address)
+        let texts = self.server.isEmpty && !variable.isEmpty ? [variable] : self.server
+        if !texts.isEmpty { configuration.addresses = try Self.addresses(texts) }
+        // One that asks for TLS asks for it everywhere.
+        let address = configuration.addresses.first { $0.usesTLS } ?? configuration.address
+        configuration.transportSecurity = try self.transport.security(of: address)
         configuration.timeout = self.timeout.duration
         configuration.connectTimeout = min(configuration.connectTimeout, self.timeout.duration)
         configuration.clientName = "semcache/\(versionText)"
         configuration.credential = try self.credential.credential()
         configuration.tenant = self.credential.tenant
         return configuration
+    }
+
+    /// - Parameter texts: Each with one address, or several with commas between them.
+    private static func addresses(_ texts: [String]) throws -> [ServerAddress] {
+        try texts.flatMap { text in
+            try text.split(separator: ",", omittingEmptySubsequences: false).map { item in
+                try ServerAddress(String(item.drop { $0 == " " }))
+            }
+        }
     }
 
     func withClient<Value>(_ body: (CacheClient) async throws -> Value) async throws -> Value {

@@ -5,7 +5,7 @@ import CacheClient
 
 struct PingCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ping", abstract: "Asks the server whether it is there, and how far.")
+        commandName: "ping", abstract: "Asks the server, or each of several, whether it is there, and how far.")
 
     @Option(help: "How many times to ask.")
     var count = 1
@@ -18,12 +18,27 @@ struct PingCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try self.server.clientConfiguration()
+        var firstError: (any Error)?
+        for address in configuration.addresses {
+            do {
+                try await self.ping(address, configuration)
+            } catch {
+                // The others are asked all the same.
+                if firstError == nil { firstError = error }
+            }
+        }
+        if let firstError { throw firstError }
+    }
+
+    private func ping(_ address: ServerAddress, _ configuration: ClientConfiguration) async throws {
+        var configuration = configuration
+        configuration.address = address
         try await CacheClient.withClient(configuration) { client in
             // Connects, so that what follows measures the way there and back only.
             _ = try await client.ping()
             for _ in 0..<self.count {
                 let ping = try await client.ping()
-                self.report(ping, from: configuration.address)
+                self.report(ping, from: address)
             }
         }
     }
