@@ -77,7 +77,7 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
     private var stores = FairQueue()
     /// Batches of Lookups since one of Stores, counted while Stores wait.
     private var lookupBatches = 0
-    private var memory: GenerationalCache<Digest, Remembered>
+    private var memory: FrequencyCache<Digest, Remembered>
     private var running = 0
     private var times = ServiceTime()
     private(set) var computed: UInt64 = 0
@@ -85,7 +85,7 @@ struct EmbeddingPoolStateMachine<Waiter>: ~Copyable {
 
     init(_ limit: Limit) {
         self.limit = limit
-        self.memory = GenerationalCache(limit: limit.memoryBytes, weigh: Self.weigh)
+        self.memory = FrequencyCache(limit: limit.memoryBytes, weigh: Self.weigh)
     }
 
     private static func weigh(_ value: Remembered) -> Int {

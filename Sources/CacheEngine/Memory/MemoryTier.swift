@@ -73,7 +73,7 @@ package final class MemoryTier: Sendable {
     }
 
     private struct Shard: ~Copyable {
-        var slots: GenerationalCache<EntryID, Slot>
+        var slots: FrequencyCache<EntryID, Slot>
         /// Changes per cache, and per partition, by hash: a collision only forgets too much.
         var cacheGenerations = [UInt64](repeating: 0, count: MemoryTier.buckets)
         var partitionGenerations = [UInt64](repeating: 0, count: MemoryTier.buckets)
@@ -101,7 +101,7 @@ package final class MemoryTier: Sendable {
         let state: Mutex<Shard>
 
         init(limit: Int) {
-            self.state = Mutex(Shard(slots: GenerationalCache(limit: limit, weigh: MemoryTier.weight)))
+            self.state = Mutex(Shard(slots: FrequencyCache(limit: limit, weigh: MemoryTier.weight)))
         }
     }
 
@@ -249,7 +249,7 @@ package final class MemoryTier: Sendable {
     }
 
     private static func weight(_ slot: Slot) -> Int {
-        // About what the dictionary's slot and the objects' headers take.
+        // About what its place in the cache takes, and those that stay free.
         guard case .entry(let item, _) = slot else { return 96 }
         return item.weight
     }

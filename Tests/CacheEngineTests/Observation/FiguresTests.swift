@@ -196,7 +196,7 @@ import Testing
     }
 
     @Test func `what memory forgets is counted`() {
-        var cache = GenerationalCache<Int, Int>(limit: 10, weigh: { _ in 1 })
+        var cache = FrequencyCache<Int, Int>(limit: 10, weigh: { _ in 1 })
         for number in 0..<15 { cache.insert(number, for: number) }
         #expect(cache.count == 10)
         #expect(cache.forgotten == 5)
