@@ -10,7 +10,10 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "semcache-bench",
         abstract: "Measures the service from outside, its parts from inside, and its searches against an oracle.",
-        subcommands: [Load.self, Micro.self, Scan.self, Redis.self, TLS.self, Idle.self, Embed.self, Memory.self])
+        subcommands: [
+            Load.self, Micro.self, Scan.self, Redis.self, TLS.self, Idle.self, Embed.self,
+            Memory.self, Replicas.self,
+        ])
 }
 
 /// Says why nothing could be measured, and what to do about it.

@@ -4,7 +4,7 @@ import CacheClient
 import Foundation
 import Testing
 
-/// A load balancer with the configuration of `deploy/`, in which only addresses are replaced, before two services.
+/// A load balancer with the configuration of `deploy/`, in which only addresses are replaced, before two services, or three.
 final class LoadBalancer {
     enum Kind: String, CaseIterable {
         case haproxy
@@ -29,8 +29,16 @@ final class LoadBalancer {
     private let process = Process()
     private let folder: URL
 
+    convenience init(_ kind: Kind, before replicas: [Replica]) async throws {
+        try await self.init(kind, before: replicas.map(\.ports))
+    }
+
     /// Starts it and waits until it takes a connection to a service.
-    init(_ kind: Kind, before replicas: [Replica]) async throws {
+    ///
+    /// - Parameters:
+    ///   - replicas: Two, or three for haproxy.
+    ///   - credential: With which the services let in the one that asks.
+    init(_ kind: Kind, before replicas: [ServicePorts], credential: CacheCredential = .none) async throws {
         self.kind = kind
         let ports = try FreePorts.find(3)
         (self.nativePort, self.grpcPort) = (ports[0], ports[1])
@@ -49,11 +57,11 @@ final class LoadBalancer {
             environment["GRPC_BIND"] = "127.0.0.1:\(ports[1])"
             environment["STATUS_BIND"] = "127.0.0.1:\(ports[2])"
             environment["MAXIMUM_CONNECTIONS"] = "1000"
-            for (name, replica) in zip(["A", "B"], replicas) {
+            for (name, replica) in zip(["A", "B", "C"], replicas) {
                 environment["\(name)_HOST"] = "127.0.0.1"
-                environment["\(name)_NATIVE_PORT"] = "\(replica.service.port)"
-                environment["\(name)_GRPC_PORT"] = "\(replica.grpcPort)"
-                environment["\(name)_ADMIN_PORT"] = "\(replica.adminPort)"
+                environment["\(name)_NATIVE_PORT"] = "\(replica.native)"
+                environment["\(name)_GRPC_PORT"] = "\(replica.grpc)"
+                environment["\(name)_ADMIN_PORT"] = "\(replica.admin)"
             }
         case .nginx:
             var text = try String(contentsOf: Self.deployed("nginx/nginx.conf"), encoding: .utf8)
@@ -61,7 +69,7 @@ final class LoadBalancer {
                 text = text.replacingOccurrences(of: "listen \(port) ", with: "listen 127.0.0.1:\(here) ")
             }
             for (host, replica) in zip(["192.0.2.11", "192.0.2.12"], replicas) {
-                for (port, here) in [7070: replica.service.port, 7071: replica.grpcPort] {
+                for (port, here) in [7070: replica.native, 7071: replica.grpc] {
                     text = text.replacingOccurrences(of: "\(host):\(port)", with: "127.0.0.1:\(here)")
                 }
             }
@@ -72,7 +80,7 @@ final class LoadBalancer {
         case .envoy:
             var text = try String(contentsOf: Self.deployed("envoy/envoy.yaml"), encoding: .utf8)
             for (host, replica) in zip(["192.0.2.11", "192.0.2.12"], replicas) {
-                for (port, here) in [7070: replica.service.port, 7071: replica.grpcPort] {
+                for (port, here) in [7070: replica.native, 7071: replica.grpc] {
                     text = text.replacingOccurrences(
                         of: """
                             {address: \(host), port_value: \(port)}}
@@ -80,7 +88,7 @@ final class LoadBalancer {
                             """,
                         with: """
                             {address: 127.0.0.1, port_value: \(here)}}
-                                              health_check_config: {port_value: \(replica.adminPort)}
+                                              health_check_config: {port_value: \(replica.admin)}
                             """)
                 }
             }
@@ -105,6 +113,7 @@ final class LoadBalancer {
         var configuration = ClientConfiguration(self.address)
         configuration.waitsForConnection = true
         configuration.timeout = .seconds(30)
+        configuration.credential = credential
         do {
             try await CacheClient.withClient(configuration) { _ = try await $0.ping() }
         } catch {
@@ -138,21 +147,33 @@ struct Replica {
 
     let name: String
     let service: RunningService
-    let grpcPort: Int
-    let adminPort: Int
+    let ports: ServicePorts
 
     /// - Parameter drainDelay: In seconds.
     init(_ name: String, drainDelay: Int) async throws {
-        let ports = try FreePorts.find(2)
         self.name = name
-        self.grpcPort = ports[0]
-        self.adminPort = ports[1]
-        self.service = try await RunningService(settings: [
-            "grpc.port=\(ports[0])", "admin.port=\(ports[1])", "server.drain_delay=\(drainDelay)s",
-            "server.grace_period=20s",
-        ])
+        self.ports = try ServicePorts.find()
+        self.service = try await RunningService(
+            port: self.ports.native,
+            settings: [
+                "grpc.port=\(self.ports.grpc)", "admin.port=\(self.ports.admin)",
+                "server.drain_delay=\(drainDelay)s", "server.grace_period=20s",
+            ])
         let stored = try await self.service.semcache("store", Self.question, name)
         try #require(stored.status == 0, "\(stored.errors)")
+    }
+}
+
+/// Where a service listens.
+struct ServicePorts {
+    let native: Int
+    let grpc: Int
+    let admin: Int
+
+    /// Free ones.
+    static func find() throws -> Self {
+        let ports = try FreePorts.find(3)
+        return Self(native: ports[0], grpc: ports[1], admin: ports[2])
     }
 }
 

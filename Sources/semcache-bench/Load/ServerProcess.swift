@@ -93,6 +93,8 @@ final class ServerProcess {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    func send(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+
     /// Memory of it that is in use, bytes; 0 if not known.
     var residentBytes: Int { Machine.residentBytes(of: String(self.process.processIdentifier)) }
 
