@@ -28,6 +28,8 @@ package final class CacheEngine: Sendable {
     package let memory: MemoryTier
     let metrics: EngineMetrics
     let store: ObservedStore
+    /// To be told what other processes do with the store.
+    package let fills: Fills
     package let pools: EmbeddingPools
     let troubles: TroubleLog
     let clock: @Sendable () -> Timestamp
@@ -52,10 +54,12 @@ package final class CacheEngine: Sendable {
     ) {
         self.store = ObservedStore(store, metrics: metrics, spans: Spans(tracer))
         self.metrics = EngineMetrics(metrics)
+        let troubles = TroubleLog(logger)
+        self.fills = Fills(self.store, troubles)
         self.pools = pools
         self.memory = memory
         self.tenants = Mutex(Tenants(directory: directory))
-        self.troubles = TroubleLog(logger)
+        self.troubles = troubles
         self.clock = clock
         self.random = random
     }

@@ -10,6 +10,7 @@ extension RedisVectorStore {
         _ selector: RemovalSelector, dryRun: Bool, at now: Timestamp
     ) async throws(VectorStoreError) -> RemovalResult {
         var removal = Removal(store: self, isDryRun: dryRun, now: now)
+        if !dryRun { try await self.voidLeases(selector) }
         switch selector {
         case .ids(let ids, let cache):
             try await removal.remove(ids, of: cache)

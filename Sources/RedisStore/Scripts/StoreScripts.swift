@@ -14,10 +14,11 @@ struct StoreScripts: Sendable {
     let touch: RedisScript
     let measure: RedisScript
     let heads: RedisScript
+    let leases: LeaseScripts
 
     /// - Parameter index: ``VectorIndex/lua``.
     init(index: String) {
-        let prelude = Self.beginning + index + Self.accounting
+        let prelude = Self.beginning + Self.leasing + index + Self.accounting
         // Refused by the server as a whole, before it begins, where the memory is full.
         self.put = RedisScript("#!lua\n" + prelude + Self.eviction + Self.putting, isRepeatable: true)
         // Removals must work just there.
@@ -25,6 +26,7 @@ struct StoreScripts: Sendable {
         self.touch = RedisScript("#!lua flags=allow-oom\n" + prelude + Self.touching, isRepeatable: true)
         self.measure = RedisScript("#!lua flags=no-writes\n" + prelude + Self.measuring, isRepeatable: true)
         self.heads = RedisScript("#!lua flags=no-writes\n" + prelude + Self.reading, isRepeatable: true)
+        self.leases = LeaseScripts(prelude: Self.beginning + Self.leasing)
     }
 
     private static let beginning = """
@@ -158,7 +160,8 @@ struct StoreScripts: Sendable {
         """
 
     /// ARGV: 1 now, 2 fence (ms by the server's clock; 0: none), 3 partition, 4 id, 5 blob without its first byte,
-    /// 6 vector, 7 extra, 8 descriptor, 9 cache name, 10 and 11 quota of entries and bytes ('': none), 12 most evictions.
+    /// 6 vector, 7 extra, 8 descriptor, 9 cache name, 10 and 11 quota of entries and bytes ('': none), 12 most evictions,
+    /// 13 nonce of the lease under which it is done ('': none).
     ///
     /// Returns whether a live entry was replaced, the server's time, and cache keys and ids of what was evicted in turn.
     private static let putting = """
@@ -175,6 +178,8 @@ struct StoreScripts: Sendable {
             return {replaced, text(milliseconds()), {}}
         end
         if is_late(ARGV[2]) then return lateness() end
+        local lease = lease_of(id)
+        if ARGV[13] ~= '' and not holds(lease, ARGV[13], string.sub(owner, 1, 32)) then return is_over() end
         -- First what can fail.
         local added = index_put(owner, partition, id, ARGV[6], ARGV[7], text(expires), text(created))
         if type(added) == 'table' and added.err then return added end
@@ -201,6 +206,8 @@ struct StoreScripts: Sendable {
         if ARGV[2] ~= '0' then redis.call('ZADD', tokens, ARGV[2], token) end
         count(owner, 1, quota, response)
         advance('')
+        redis.call('DEL', lease)
+        -- announce: stored
         return {tonumber(replaces), text(milliseconds()), evicted}
         """
 }
