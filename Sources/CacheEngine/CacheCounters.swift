@@ -43,7 +43,8 @@ package final class CacheCounters: Sendable {
 
     func count(_ outcome: LookupOutcome) {
         switch outcome {
-        case .hit(let hit): self.countHit(hit.kind, hit.tier, saving: hit.matches.first?.entry.usage, isStale: hit.isStale)
+        case .hit(let hit):
+            self.countHit(hit.kind, hit.tier, saving: hit.matches.first?.entry.usage, isStale: hit.isStale)
         case .miss(let miss): self.countMiss(miss.reason)
         case .bypass: self.bypasses.add(1, ordering: .relaxed)
         }

@@ -24,7 +24,8 @@ package struct CachePolicy: Sendable, Hashable {
 
     package init(
         similarityThreshold: Float = 0.85, similarityFloor: Float = 0.5, timeToLive: Duration = .seconds(86_400),
-        staleTimeToLive: Duration = .zero, maximumTimeToLive: Duration = .seconds(30 * 86_400), timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
+        staleTimeToLive: Duration = .zero, maximumTimeToLive: Duration = .seconds(30 * 86_400),
+        timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
         prompt: PromptPolicy = PromptPolicy(), maximumResponseBytes: Int = Limits.maximumResponseBytes,
         embedder: String? = nil
     ) {

@@ -100,7 +100,8 @@ struct FastLane {
         outbound.writeHit(
             id: call.pointee.id, kind: found.kind, prepared: prepared, similarity: found.similarity,
             at: now)
-        route.counters.countHit(found.kind, .l1, saving: found.item.entry.usage, isStale: found.item.entry.isStale(at: now))
+        route.counters.countHit(
+            found.kind, .l1, saving: found.item.entry.usage, isStale: found.item.entry.isStale(at: now))
         self.metrics.countFastLookup()
         return true
     }

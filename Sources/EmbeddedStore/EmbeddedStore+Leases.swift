@@ -2,6 +2,7 @@
 
 package import CacheEngine
 package import CacheModel
+import Synchronization
 
 /// Leases live as long as the process: after another start a put under one of before is refused.
 extension EmbeddedStore {

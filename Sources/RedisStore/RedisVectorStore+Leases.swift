@@ -66,7 +66,8 @@ extension RedisVectorStore {
         switch selector {
         case .ids(let ids, let cache): try await self.voidLeases(on: ids, of: cache)
         case .entry(let id, let partition): try await self.voidLeases(on: [id], of: partition.cache)
-        case .radius(_, _, let partition): try await self.voidAllLeases("cache", partition.cache.key, partition.cache.tenant)
+        case .radius(_, _, let partition):
+            try await self.voidAllLeases("cache", partition.cache.key, partition.cache.tenant)
         case .filter(_, let cache), .cache(let cache): try await self.voidAllLeases("cache", cache.key, cache.tenant)
         case .tenant(let tenant): try await self.voidAllLeases("tenant", nil, tenant)
         }
@@ -95,7 +96,8 @@ extension RedisVectorStore {
         _ kind: String, _ cache: Digest?, _ tenant: TenantScope
     ) async throws(VectorStoreError) {
         for keys in self.layout.keys(of: tenant) {
-            _ = try await self.client.reply(to: self.scripts.leases.void, on: keys, others: [keys.versions]) { command in
+            _ = try await self.client.reply(to: self.scripts.leases.void, on: keys, others: [keys.versions]) {
+                command in
                 command.append(kind)
                 command.append(cache?.bytes ?? [])
             }

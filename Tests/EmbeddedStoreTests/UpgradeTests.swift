@@ -149,7 +149,8 @@ import Testing
         #expect(fault.code == .corrupt && fault.message.contains(self.folder.file))
     }
 
-    @Test func `a file of version 5 is brought up: what it has is fresh to its end, what comes may have a stale window`()
+    @Test
+    func `a file of version 5 is brought up: what it has is fresh to its end, what comes may have a stale window`()
         async throws
     {
         var random = self.random

@@ -65,7 +65,8 @@ struct ObservedStore: VectorStore {
         lease: LeaseToken?, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try await self.observe(.put) { () async throws(VectorStoreError) -> PutResult in
-            try await self.store.put(entry, embedding: embedding, in: partition, quota: quota, lease: lease, by: deadline)
+            try await self.store.put(
+                entry, embedding: embedding, in: partition, quota: quota, lease: lease, by: deadline)
         }
     }
 

@@ -6,7 +6,8 @@ import CacheModel
 extension CachePolicy {
     /// Keys of a cache's policy.
     static let keys: Set<String> = [
-        "similarity_threshold", "similarity_floor", "ttl", "stale_ttl", "maximum_ttl", "ttl_jitter", "fail_open", "embedder",
+        "similarity_threshold", "similarity_floor", "ttl", "stale_ttl", "maximum_ttl", "ttl_jitter", "fail_open",
+        "embedder",
         "prompt_window", "prompt_roles", "ignore_system_messages", "maximum_messages", "maximum_response",
     ]
 

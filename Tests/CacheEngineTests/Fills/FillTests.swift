@@ -172,16 +172,16 @@ import Testing
         // Not by meaning.
         #expect(try await self.fixture.lookup("why?", mode: .semantic, lease: self.long).fill == nil)
         #expect(try await self.fixture.lookup("why?").fill == nil)
-        self.fixture.store.setHook { operation, phase in
+        self.fixture.store.hook { operation, phase in
             operation == .nearest && phase == .before ? VectorStoreError(.unavailable, "gone") : nil
         }
         let degraded = try await self.fixture.lookup("why?", lease: self.long)
         #expect(degraded.miss?.reason == .degraded(.storeUnavailable) && degraded.fill == nil)
-        self.fixture.store.setHook { operation, phase in
+        self.fixture.store.hook { operation, phase in
             operation == .lease && phase == .before ? VectorStoreError(.overloaded, "full") : nil
         }
         #expect(try await self.fixture.lookup("why?", lease: self.long, wait: .untilDeadline).fill == nil)
-        self.fixture.store.setHook(nil)
+        self.fixture.store.hook(nil)
         _ = try self.invited(try await self.fixture.lookup("why?", mode: .exact, lease: self.long))
     }
 
@@ -201,12 +201,10 @@ import Testing
     }
 
     @Test func `a Lookup that was overtaken by a Store gets its answer instead of a lease`() async throws {
-        let isFirst = Mailbox<Void>()
-        self.fixture.store.setHook { [fixture] operation, phase in
+        self.fixture.store.hook { [fixture] operation, phase in
             guard operation == .lease, phase == .before else { return nil }
-            fixture.store.setHook(nil)
+            fixture.store.hook(nil)
             _ = try? await fixture.store("why?", "because")
-            isFirst.put(())
             return nil
         }
         let outcome = try await self.fixture.lookup("why?", lease: self.long)
