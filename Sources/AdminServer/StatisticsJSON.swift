@@ -112,6 +112,10 @@ extension JSONWriter {
         self.member("misses_filtered", cache.missesFiltered)
         self.member("misses_degraded", cache.missesDegraded)
         self.member("bypasses", cache.bypasses)
+        self.member("stale_hits", cache.staleHits)
+        self.member("leases_granted", cache.leasesGranted)
+        self.member("waits_filled", cache.waitsFilled)
+        self.member("aborted_stores", cache.abortedStores)
     }
 
     private mutating func member(_ name: String, _ value: UInt64) {

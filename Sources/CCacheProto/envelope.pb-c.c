@@ -746,7 +746,7 @@ const ProtobufCMessageDescriptor semcached__v1__welcome__descriptor =
   (ProtobufCMessageInit) semcached__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[11] =
+static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[12] =
 {
   {
     "id",
@@ -880,6 +880,18 @@ static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[11]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Call, request_case),
+    offsetof(Semcached__V1__Call, lease),
+    &semcached__v1__lease_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__call__field_indices_by_name[] = {
   1,   /* field[1] = deadline_ms */
@@ -887,6 +899,7 @@ static const unsigned semcached__v1__call__field_indices_by_name[] = {
   9,   /* field[9] = export */
   0,   /* field[0] = id */
   6,   /* field[6] = invalidate */
+  11,   /* field[11] = lease */
   4,   /* field[4] = lookup */
   8,   /* field[8] = ping */
   7,   /* field[7] = stats */
@@ -898,7 +911,7 @@ static const ProtobufCIntRange semcached__v1__call__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 4 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
 {
@@ -908,7 +921,7 @@ const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
   "Semcached__V1__Call",
   "semcached.v1",
   sizeof(Semcached__V1__Call),
-  11,
+  12,
   semcached__v1__call__field_descriptors,
   semcached__v1__call__field_indices_by_name,
   2,  semcached__v1__call__number_ranges,
@@ -1030,7 +1043,7 @@ const ProtobufCMessageDescriptor semcached__v1__status__descriptor =
   (ProtobufCMessageInit) semcached__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[9] =
+static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[10] =
 {
   {
     "id",
@@ -1140,12 +1153,25 @@ static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[9]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Reply, response_case),
+    offsetof(Semcached__V1__Reply, lease),
+    &semcached__v1__lease_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__reply__field_indices_by_name[] = {
   8,   /* field[8] = embed */
   7,   /* field[7] = export */
   0,   /* field[0] = id */
   4,   /* field[4] = invalidate */
+  9,   /* field[9] = lease */
   2,   /* field[2] = lookup */
   6,   /* field[6] = ping */
   5,   /* field[5] = stats */
@@ -1156,7 +1182,7 @@ static const ProtobufCIntRange semcached__v1__reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 2 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
 {
@@ -1166,7 +1192,7 @@ const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
   "Semcached__V1__Reply",
   "semcached.v1",
   sizeof(Semcached__V1__Reply),
-  9,
+  10,
   semcached__v1__reply__field_descriptors,
   semcached__v1__reply__field_indices_by_name,
   2,  semcached__v1__reply__number_ranges,

@@ -457,6 +457,51 @@ void   semcached__v1__bypass__free_unpacked
   assert(message->base.descriptor == &semcached__v1__bypass__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__fill__init
+                     (Semcached__V1__Fill         *message)
+{
+  static const Semcached__V1__Fill init_value = SEMCACHED__V1__FILL__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__fill__get_packed_size
+                     (const Semcached__V1__Fill *message)
+{
+  assert(message->base.descriptor == &semcached__v1__fill__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__fill__pack
+                     (const Semcached__V1__Fill *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__fill__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__fill__pack_to_buffer
+                     (const Semcached__V1__Fill *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__fill__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__Fill *
+       semcached__v1__fill__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__Fill *)
+     protobuf_c_message_unpack (&semcached__v1__fill__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__fill__free_unpacked
+                     (Semcached__V1__Fill *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__fill__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__lookup_response__init
                      (Semcached__V1__LookupResponse         *message)
 {
@@ -590,6 +635,141 @@ void   semcached__v1__store_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &semcached__v1__store_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__release_lease__init
+                     (Semcached__V1__ReleaseLease         *message)
+{
+  static const Semcached__V1__ReleaseLease init_value = SEMCACHED__V1__RELEASE_LEASE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__release_lease__get_packed_size
+                     (const Semcached__V1__ReleaseLease *message)
+{
+  assert(message->base.descriptor == &semcached__v1__release_lease__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__release_lease__pack
+                     (const Semcached__V1__ReleaseLease *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__release_lease__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__release_lease__pack_to_buffer
+                     (const Semcached__V1__ReleaseLease *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__release_lease__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__ReleaseLease *
+       semcached__v1__release_lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__ReleaseLease *)
+     protobuf_c_message_unpack (&semcached__v1__release_lease__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__release_lease__free_unpacked
+                     (Semcached__V1__ReleaseLease *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__release_lease__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__lease_request__init
+                     (Semcached__V1__LeaseRequest         *message)
+{
+  static const Semcached__V1__LeaseRequest init_value = SEMCACHED__V1__LEASE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__lease_request__get_packed_size
+                     (const Semcached__V1__LeaseRequest *message)
+{
+  assert(message->base.descriptor == &semcached__v1__lease_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__lease_request__pack
+                     (const Semcached__V1__LeaseRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__lease_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__lease_request__pack_to_buffer
+                     (const Semcached__V1__LeaseRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__lease_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__LeaseRequest *
+       semcached__v1__lease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__LeaseRequest *)
+     protobuf_c_message_unpack (&semcached__v1__lease_request__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__lease_request__free_unpacked
+                     (Semcached__V1__LeaseRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__lease_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__lease_response__init
+                     (Semcached__V1__LeaseResponse         *message)
+{
+  static const Semcached__V1__LeaseResponse init_value = SEMCACHED__V1__LEASE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__lease_response__get_packed_size
+                     (const Semcached__V1__LeaseResponse *message)
+{
+  assert(message->base.descriptor == &semcached__v1__lease_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__lease_response__pack
+                     (const Semcached__V1__LeaseResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__lease_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__lease_response__pack_to_buffer
+                     (const Semcached__V1__LeaseResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__lease_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__LeaseResponse *
+       semcached__v1__lease_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__LeaseResponse *)
+     protobuf_c_message_unpack (&semcached__v1__lease_response__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__lease_response__free_unpacked
+                     (Semcached__V1__LeaseResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__lease_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   semcached__v1__entry_ids__init
@@ -1760,7 +1940,7 @@ const ProtobufCMessageDescriptor semcached__v1__chat_message__descriptor =
   (ProtobufCMessageInit) semcached__v1__chat_message__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__lookup_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor semcached__v1__lookup_request__field_descriptors[13] =
 {
   {
     "cache",
@@ -1882,23 +2062,62 @@ static const ProtobufCFieldDescriptor semcached__v1__lookup_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease_ttl_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Semcached__V1__LookupRequest, lease_present_case),
+    offsetof(Semcached__V1__LookupRequest, lease_ttl_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wait",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupRequest, wait),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "maximum_wait_ms",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupRequest, maximum_wait_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__lookup_request__field_indices_by_name[] = {
   0,   /* field[0] = cache */
   7,   /* field[7] = embedding */
   8,   /* field[8] = filter */
+  10,   /* field[10] = lease_ttl_ms */
   5,   /* field[5] = max_age_ms */
+  12,   /* field[12] = maximum_wait_ms */
   9,   /* field[9] = messages */
   6,   /* field[6] = mode */
   1,   /* field[1] = prompt */
   3,   /* field[3] = similarity_threshold */
   4,   /* field[4] = top_k */
   2,   /* field[2] = vary */
+  11,   /* field[11] = wait */
 };
 static const ProtobufCIntRange semcached__v1__lookup_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor semcached__v1__lookup_request__descriptor =
 {
@@ -1908,7 +2127,7 @@ const ProtobufCMessageDescriptor semcached__v1__lookup_request__descriptor =
   "Semcached__V1__LookupRequest",
   "semcached.v1",
   sizeof(Semcached__V1__LookupRequest),
-  10,
+  13,
   semcached__v1__lookup_request__field_descriptors,
   semcached__v1__lookup_request__field_indices_by_name,
   1,  semcached__v1__lookup_request__number_ranges,
@@ -1979,7 +2198,7 @@ const ProtobufCMessageDescriptor semcached__v1__usage__descriptor =
   (ProtobufCMessageInit) semcached__v1__usage__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__match__field_descriptors[10] =
+static const ProtobufCFieldDescriptor semcached__v1__match__field_descriptors[11] =
 {
   {
     "entry_id",
@@ -2101,6 +2320,18 @@ static const ProtobufCFieldDescriptor semcached__v1__match__field_descriptors[10
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale_until_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Match, stale_until_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__match__field_indices_by_name[] = {
   7,   /* field[7] = age_ms */
@@ -2112,12 +2343,13 @@ static const unsigned semcached__v1__match__field_indices_by_name[] = {
   2,   /* field[2] = response */
   1,   /* field[1] = similarity */
   8,   /* field[8] = stale */
+  10,   /* field[10] = stale_until_ms */
   9,   /* field[9] = usage */
 };
 static const ProtobufCIntRange semcached__v1__match__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor semcached__v1__match__descriptor =
 {
@@ -2127,7 +2359,7 @@ const ProtobufCMessageDescriptor semcached__v1__match__descriptor =
   "Semcached__V1__Match",
   "semcached.v1",
   sizeof(Semcached__V1__Match),
-  10,
+  11,
   semcached__v1__match__field_descriptors,
   semcached__v1__match__field_indices_by_name,
   1,  semcached__v1__match__number_ranges,
@@ -2288,7 +2520,58 @@ const ProtobufCMessageDescriptor semcached__v1__bypass__descriptor =
   (ProtobufCMessageInit) semcached__v1__bypass__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_descriptors[5] =
+static const ProtobufCFieldDescriptor semcached__v1__fill__field_descriptors[2] =
+{
+  {
+    "lease_token",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Fill, lease_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Fill, remaining_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__fill__field_indices_by_name[] = {
+  0,   /* field[0] = lease_token */
+  1,   /* field[1] = remaining_ms */
+};
+static const ProtobufCIntRange semcached__v1__fill__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__fill__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.Fill",
+  "Fill",
+  "Semcached__V1__Fill",
+  "semcached.v1",
+  sizeof(Semcached__V1__Fill),
+  2,
+  semcached__v1__fill__field_descriptors,
+  semcached__v1__fill__field_indices_by_name,
+  1,  semcached__v1__fill__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__fill__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_descriptors[6] =
 {
   {
     "outcome",
@@ -2350,9 +2633,22 @@ static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fill",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupResponse, fill),
+    &semcached__v1__fill__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__lookup_response__field_indices_by_name[] = {
   4,   /* field[4] = bypass */
+  5,   /* field[5] = fill */
   2,   /* field[2] = matches */
   3,   /* field[3] = miss */
   0,   /* field[0] = outcome */
@@ -2361,7 +2657,7 @@ static const unsigned semcached__v1__lookup_response__field_indices_by_name[] = 
 static const ProtobufCIntRange semcached__v1__lookup_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor =
 {
@@ -2371,14 +2667,14 @@ const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor =
   "Semcached__V1__LookupResponse",
   "semcached.v1",
   sizeof(Semcached__V1__LookupResponse),
-  5,
+  6,
   semcached__v1__lookup_response__field_descriptors,
   semcached__v1__lookup_response__field_indices_by_name,
   1,  semcached__v1__lookup_response__number_ranges,
   (ProtobufCMessageInit) semcached__v1__lookup_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__store_request__field_descriptors[11] =
+static const ProtobufCFieldDescriptor semcached__v1__store_request__field_descriptors[13] =
 {
   {
     "cache",
@@ -2512,15 +2808,41 @@ static const ProtobufCFieldDescriptor semcached__v1__store_request__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale_ttl_ms",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Semcached__V1__StoreRequest, stale_ttl_present_case),
+    offsetof(Semcached__V1__StoreRequest, stale_ttl_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease_token",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__StoreRequest, lease_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__store_request__field_indices_by_name[] = {
   5,   /* field[5] = attributes */
   0,   /* field[0] = cache */
   4,   /* field[4] = content_type */
   8,   /* field[8] = embedding */
+  12,   /* field[12] = lease_token */
   10,   /* field[10] = messages */
   1,   /* field[1] = prompt */
   3,   /* field[3] = response */
+  11,   /* field[11] = stale_ttl_ms */
   6,   /* field[6] = tags */
   7,   /* field[7] = ttl_ms */
   9,   /* field[9] = usage */
@@ -2529,7 +2851,7 @@ static const unsigned semcached__v1__store_request__field_indices_by_name[] = {
 static const ProtobufCIntRange semcached__v1__store_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor semcached__v1__store_request__descriptor =
 {
@@ -2539,14 +2861,14 @@ const ProtobufCMessageDescriptor semcached__v1__store_request__descriptor =
   "Semcached__V1__StoreRequest",
   "semcached.v1",
   sizeof(Semcached__V1__StoreRequest),
-  11,
+  13,
   semcached__v1__store_request__field_descriptors,
   semcached__v1__store_request__field_indices_by_name,
   1,  semcached__v1__store_request__number_ranges,
   (ProtobufCMessageInit) semcached__v1__store_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__store_response__field_descriptors[3] =
+static const ProtobufCFieldDescriptor semcached__v1__store_response__field_descriptors[4] =
 {
   {
     "entry_id",
@@ -2584,16 +2906,29 @@ static const ProtobufCFieldDescriptor semcached__v1__store_response__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale_until_ms",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__StoreResponse, stale_until_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__store_response__field_indices_by_name[] = {
   0,   /* field[0] = entry_id */
   1,   /* field[1] = expires_at_ms */
   2,   /* field[2] = replaced */
+  3,   /* field[3] = stale_until_ms */
 };
 static const ProtobufCIntRange semcached__v1__store_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor semcached__v1__store_response__descriptor =
 {
@@ -2603,11 +2938,157 @@ const ProtobufCMessageDescriptor semcached__v1__store_response__descriptor =
   "Semcached__V1__StoreResponse",
   "semcached.v1",
   sizeof(Semcached__V1__StoreResponse),
-  3,
+  4,
   semcached__v1__store_response__field_descriptors,
   semcached__v1__store_response__field_indices_by_name,
   1,  semcached__v1__store_response__number_ranges,
   (ProtobufCMessageInit) semcached__v1__store_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+#define semcached__v1__release_lease__field_descriptors NULL
+#define semcached__v1__release_lease__field_indices_by_name NULL
+#define semcached__v1__release_lease__number_ranges NULL
+const ProtobufCMessageDescriptor semcached__v1__release_lease__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.ReleaseLease",
+  "ReleaseLease",
+  "Semcached__V1__ReleaseLease",
+  "semcached.v1",
+  sizeof(Semcached__V1__ReleaseLease),
+  0,
+  semcached__v1__release_lease__field_descriptors,
+  semcached__v1__release_lease__field_indices_by_name,
+  0,  semcached__v1__release_lease__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__release_lease__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__lease_request__field_descriptors[4] =
+{
+  {
+    "cache",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LeaseRequest, cache),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LeaseRequest, lease_token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "extend_ttl_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Semcached__V1__LeaseRequest, action_case),
+    offsetof(Semcached__V1__LeaseRequest, extend_ttl_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "release",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__LeaseRequest, action_case),
+    offsetof(Semcached__V1__LeaseRequest, release),
+    &semcached__v1__release_lease__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__lease_request__field_indices_by_name[] = {
+  0,   /* field[0] = cache */
+  2,   /* field[2] = extend_ttl_ms */
+  1,   /* field[1] = lease_token */
+  3,   /* field[3] = release */
+};
+static const ProtobufCIntRange semcached__v1__lease_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor semcached__v1__lease_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.LeaseRequest",
+  "LeaseRequest",
+  "Semcached__V1__LeaseRequest",
+  "semcached.v1",
+  sizeof(Semcached__V1__LeaseRequest),
+  4,
+  semcached__v1__lease_request__field_descriptors,
+  semcached__v1__lease_request__field_indices_by_name,
+  1,  semcached__v1__lease_request__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__lease_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__lease_response__field_descriptors[2] =
+{
+  {
+    "remaining_ms",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LeaseResponse, remaining_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "released",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LeaseResponse, released),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__lease_response__field_indices_by_name[] = {
+  1,   /* field[1] = released */
+  0,   /* field[0] = remaining_ms */
+};
+static const ProtobufCIntRange semcached__v1__lease_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__lease_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.LeaseResponse",
+  "LeaseResponse",
+  "Semcached__V1__LeaseResponse",
+  "semcached.v1",
+  sizeof(Semcached__V1__LeaseResponse),
+  2,
+  semcached__v1__lease_response__field_descriptors,
+  semcached__v1__lease_response__field_indices_by_name,
+  1,  semcached__v1__lease_response__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__lease_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor semcached__v1__entry_ids__field_descriptors[1] =
@@ -3141,7 +3622,7 @@ const ProtobufCMessageDescriptor semcached__v1__stats_request__descriptor =
   (ProtobufCMessageInit) semcached__v1__stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descriptors[17] =
+static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descriptors[21] =
 {
   {
     "cache",
@@ -3347,8 +3828,57 @@ static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "leases_granted",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, leases_granted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waits_filled",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, waits_filled),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stale_hits",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, stale_hits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "aborted_stores",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, aborted_stores),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
+  20,   /* field[20] = aborted_stores */
   15,   /* field[15] = bypasses */
   0,   /* field[0] = cache */
   1,   /* field[1] = entries */
@@ -3356,6 +3886,7 @@ static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
   3,   /* field[3] = exact_hits_l1 */
   4,   /* field[4] = exact_hits_store */
   13,   /* field[13] = invalidated_entries */
+  17,   /* field[17] = leases_granted */
   9,   /* field[9] = misses_below_threshold */
   11,   /* field[11] = misses_degraded */
   14,   /* field[14] = misses_filtered */
@@ -3365,12 +3896,14 @@ static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
   2,   /* field[2] = response_bytes */
   5,   /* field[5] = semantic_hits_l1 */
   6,   /* field[6] = semantic_hits_store */
+  19,   /* field[19] = stale_hits */
   12,   /* field[12] = stores */
+  18,   /* field[18] = waits_filled */
 };
 static const ProtobufCIntRange semcached__v1__cache_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor =
 {
@@ -3380,7 +3913,7 @@ const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor =
   "Semcached__V1__CacheStats",
   "semcached.v1",
   sizeof(Semcached__V1__CacheStats),
-  17,
+  21,
   semcached__v1__cache_stats__field_descriptors,
   semcached__v1__cache_stats__field_indices_by_name,
   1,  semcached__v1__cache_stats__number_ranges,
@@ -3825,7 +4358,7 @@ const ProtobufCMessageDescriptor semcached__v1__vary_parts__descriptor =
   (ProtobufCMessageInit) semcached__v1__vary_parts__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__exported_entry__field_descriptors[10] =
+static const ProtobufCFieldDescriptor semcached__v1__exported_entry__field_descriptors[11] =
 {
   {
     "entry_id",
@@ -3947,6 +4480,18 @@ static const ProtobufCFieldDescriptor semcached__v1__exported_entry__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stale_until_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__ExportedEntry, stale_until_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__exported_entry__field_indices_by_name[] = {
   6,   /* field[6] = attributes */
@@ -3957,13 +4502,14 @@ static const unsigned semcached__v1__exported_entry__field_indices_by_name[] = {
   9,   /* field[9] = expires_at_ms */
   1,   /* field[1] = prompt */
   4,   /* field[4] = response */
+  10,   /* field[10] = stale_until_ms */
   7,   /* field[7] = usage */
   2,   /* field[2] = vary */
 };
 static const ProtobufCIntRange semcached__v1__exported_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor semcached__v1__exported_entry__descriptor =
 {
@@ -3973,7 +4519,7 @@ const ProtobufCMessageDescriptor semcached__v1__exported_entry__descriptor =
   "Semcached__V1__ExportedEntry",
   "semcached.v1",
   sizeof(Semcached__V1__ExportedEntry),
-  10,
+  11,
   semcached__v1__exported_entry__field_descriptors,
   semcached__v1__exported_entry__field_indices_by_name,
   1,  semcached__v1__exported_entry__number_ranges,
@@ -4355,16 +4901,18 @@ const ProtobufCEnumDescriptor semcached__v1__degraded__descriptor =
   semcached__v1__degraded__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor semcached__v1__semantic_cache__method_descriptors[4] =
+static const ProtobufCMethodDescriptor semcached__v1__semantic_cache__method_descriptors[5] =
 {
   { "Lookup", &semcached__v1__lookup_request__descriptor, &semcached__v1__lookup_response__descriptor },
   { "Store", &semcached__v1__store_request__descriptor, &semcached__v1__store_response__descriptor },
+  { "Lease", &semcached__v1__lease_request__descriptor, &semcached__v1__lease_response__descriptor },
   { "Invalidate", &semcached__v1__invalidate_request__descriptor, &semcached__v1__invalidate_response__descriptor },
   { "Embed", &semcached__v1__embed_request__descriptor, &semcached__v1__embed_response__descriptor },
 };
 const unsigned semcached__v1__semantic_cache__method_indices_by_name[] = {
-  3,        /* Embed */
-  2,        /* Invalidate */
+  4,        /* Embed */
+  3,        /* Invalidate */
+  2,        /* Lease */
   0,        /* Lookup */
   1         /* Store */
 };
@@ -4375,7 +4923,7 @@ const ProtobufCServiceDescriptor semcached__v1__semantic_cache__descriptor =
   "SemanticCache",
   "Semcached__V1__SemanticCache",
   "semcached.v1",
-  4,
+  5,
   semcached__v1__semantic_cache__method_descriptors,
   semcached__v1__semantic_cache__method_indices_by_name
 };
@@ -4395,13 +4943,21 @@ void semcached__v1__semantic_cache__store(ProtobufCService *service,
   assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void semcached__v1__semantic_cache__lease(ProtobufCService *service,
+                                          const Semcached__V1__LeaseRequest *input,
+                                          Semcached__V1__LeaseResponse_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void semcached__v1__semantic_cache__invalidate(ProtobufCService *service,
                                                const Semcached__V1__InvalidateRequest *input,
                                                Semcached__V1__InvalidateResponse_Closure closure,
                                                void *closure_data)
 {
   assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void semcached__v1__semantic_cache__embed(ProtobufCService *service,
                                           const Semcached__V1__EmbedRequest *input,
@@ -4409,7 +4965,7 @@ void semcached__v1__semantic_cache__embed(ProtobufCService *service,
                                           void *closure_data)
 {
   assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *service,
                                           Semcached__V1__SemanticCache_ServiceDestroy destroy)

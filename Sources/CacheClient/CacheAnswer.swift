@@ -54,6 +54,10 @@ public struct CacheHit: Sendable, Hashable {
     public let best: CacheMatch
     /// Best first, with ``best``. More than one only if the lookup asked for more.
     public let matches: [CacheMatch]
+    /// If the answer is stale and this caller is the one who is to make a new one.
+    public let lease: FillLease?
+    /// If it is stale and another makes a new one: for how long at most, unless that prolongs its lease.
+    public let fillUnderWay: Duration?
 }
 
 /// A stored answer and how near its question is.
@@ -72,8 +76,12 @@ public struct CacheMatch: Sendable, Hashable {
     public let usage: CacheUsage?
     /// When the entry was stored.
     public let createdAt: CacheInstant
-    /// When it ends; a hit does not move it.
+    /// When its time to live ends; a hit does not move it.
     public let expiresAt: CacheInstant
+    /// Until when it is served as stale after that; the same as ``expiresAt`` if not at all.
+    public let staleUntil: CacheInstant
+    /// Whether its time to live is over: it still answers, but a new one should be made.
+    public let isStale: Bool
     /// Time since the entry was stored, by the server's clock.
     public let age: Duration
 
@@ -127,6 +135,10 @@ public struct CacheMiss: Sendable, Hashable {
     public let nearest: Nearest?
     /// The threshold that was in force.
     public let similarityThreshold: Float
+    /// If this caller is the one who is to make the answer.
+    public let lease: FillLease?
+    /// If another makes it: for how long at most, unless that prolongs its lease.
+    public let fillUnderWay: Duration?
 }
 
 /// Why a chat is neither looked up nor stored: it has more messages than the cache's policy allows.
@@ -138,10 +150,10 @@ public struct CacheBypass: Sendable, Hashable {
 }
 
 extension CacheAnswer {
-    init(_ outcome: LookupOutcome) {
+    init(_ outcome: LookupOutcome, of cache: String) {
         switch outcome {
-        case .hit(let hit): self = .hit(CacheHit(hit))
-        case .miss(let miss): self = .miss(CacheMiss(miss))
+        case .hit(let hit): self = .hit(CacheHit(hit, of: cache))
+        case .miss(let miss): self = .miss(CacheMiss(miss, of: cache))
         case .bypass(let bypass):
             self = .bypass(CacheBypass(messages: bypass.messages, maximumMessages: bypass.limit))
         }
@@ -149,12 +161,14 @@ extension CacheAnswer {
 }
 
 extension CacheHit {
-    init(_ hit: LookupHit) {
+    init(_ hit: LookupHit, of cache: String) {
         self.kind = hit.kind == .exact ? .exact : .semantic
         self.tier = hit.tier == .l1 ? .l1 : .store
         self.matches = hit.matches.map { CacheMatch($0, at: hit.at) }
         // The decoder refuses a hit without a match.
         self.best = self.matches[0]
+        self.lease = FillLease(hit.fill, cache)
+        self.fillUnderWay = hit.fill.timeUnderWay
     }
 }
 
@@ -168,13 +182,15 @@ extension CacheMatch {
         self.attributes = CacheAttribute.byName(entry.attributes)
         self.usage = entry.usage.map { CacheUsage($0) }
         self.createdAt = CacheInstant(entry.createdAt)
-        self.expiresAt = CacheInstant(entry.expiresAt)
+        self.expiresAt = CacheInstant(entry.freshUntil)
+        self.staleUntil = CacheInstant(entry.expiresAt)
+        self.isStale = entry.isStale(at: now)
         self.age = max(.zero, now - entry.createdAt)
     }
 }
 
 extension CacheMiss {
-    init(_ miss: LookupMiss) {
+    init(_ miss: LookupMiss, of cache: String) {
         self.reason = Reason(miss.reason)
         self.nearest = miss.nearest.map { nearest in
             Nearest(
@@ -182,6 +198,8 @@ extension CacheMiss {
                 isApproximate: nearest.isApproximate)
         }
         self.similarityThreshold = miss.similarityThreshold
+        self.lease = FillLease(miss.fill, cache)
+        self.fillUnderWay = miss.fill.timeUnderWay
     }
 }
 

@@ -88,8 +88,10 @@ public struct CacheExportedEntry: Sendable, Hashable {
     public let usage: CacheUsage?
     /// When the entry was stored.
     public let createdAt: CacheInstant
-    /// When it ends.
+    /// When its time to live ends.
     public let expiresAt: CacheInstant
+    /// Until when it is served as stale after that; the same as ``expiresAt`` if not at all.
+    public let staleUntil: CacheInstant
 
     /// The response as text; `nil` if it is not valid UTF-8.
     public var text: String? { String(validating: self.response, as: UTF8.self) }
@@ -117,6 +119,7 @@ extension CacheExportedEntry {
         self.attributes = CacheAttribute.byName(entry.attributes)
         self.usage = entry.usage.map { CacheUsage($0) }
         self.createdAt = CacheInstant(entry.createdAt)
-        self.expiresAt = CacheInstant(entry.expiresAt)
+        self.expiresAt = CacheInstant(entry.freshUntil)
+        self.staleUntil = CacheInstant(entry.expiresAt)
     }
 }

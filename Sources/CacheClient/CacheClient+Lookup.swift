@@ -16,19 +16,23 @@ extension CacheClient {
     ///   - maximumAge: Entries older than this are not served.
     ///   - mode: Where to look.
     ///   - embedding: The prompt's vector by the cache's own model, if the caller has it: spares the server the work.
+    ///   - lease: Whether to ask for the lease on making the answer, if there is none or a stale one: of all callers, on
+    ///     all servers, one gets it. Needs the right to store. Not by meaning only.
+    ///   - waits: Whether to wait while another makes the answer. Only with a lease.
     ///   - timeout: Time that the call may take; the client's own if `nil`.
     /// - Returns: A hit, or a miss that says why.
     /// - Throws: ``CacheClientError``.
     public func lookup(
         _ prompt: String, in cache: String = "default", vary: [String: String] = [:], filter: String? = nil,
         similarityThreshold: Float? = nil, topK: Int = 1, maximumAge: Duration? = nil,
-        mode: CacheLookupMode = .both, embedding: [Float]? = nil, timeout: Duration? = nil
+        mode: CacheLookupMode = .both, embedding: [Float]? = nil, lease: CacheLeaseWish = .none,
+        waits: CacheWait = .no, timeout: Duration? = nil
     ) async throws(CacheClientError) -> CacheAnswer {
         try await self.lookup(
             LookupRequest(
                 cache: cache, prompt: try .make(prompt), vary: VaryPart.parts(vary), filter: try .make(filter),
                 similarityThreshold: similarityThreshold, topK: topK, maximumAge: maximumAge, mode: mode.mode,
-                embedding: embedding),
+                embedding: embedding, lease: lease.time, wait: waits.wait),
             timeout: timeout)
     }
 
@@ -42,13 +46,14 @@ extension CacheClient {
     public func lookup(
         _ messages: [CacheChatMessage], in cache: String = "default", vary: [String: String] = [:],
         filter: String? = nil, similarityThreshold: Float? = nil, topK: Int = 1, maximumAge: Duration? = nil,
-        mode: CacheLookupMode = .both, embedding: [Float]? = nil, timeout: Duration? = nil
+        mode: CacheLookupMode = .both, embedding: [Float]? = nil, lease: CacheLeaseWish = .none,
+        waits: CacheWait = .no, timeout: Duration? = nil
     ) async throws(CacheClientError) -> CacheAnswer {
         try await self.lookup(
             LookupRequest(
                 cache: cache, prompt: try .make(messages), vary: VaryPart.parts(vary), filter: try .make(filter),
                 similarityThreshold: similarityThreshold, topK: topK, maximumAge: maximumAge, mode: mode.mode,
-                embedding: embedding),
+                embedding: embedding, lease: lease.time, wait: waits.wait),
             timeout: timeout)
     }
 
@@ -58,7 +63,7 @@ extension CacheClient {
         guard case .lookup(let outcome) = try await self.call(.lookup(request), timeout: timeout) else {
             throw .anotherAnswer
         }
-        return CacheAnswer(outcome)
+        return CacheAnswer(outcome, of: request.cache)
     }
 }
 

@@ -14,21 +14,27 @@ extension CacheClient {
     ///   - attributes: Metadata by name, at most 64.
     ///   - tags: What the answer was made from, for later invalidation: documents, products, versions.
     ///   - timeToLive: How long it may be served, at least a millisecond; the cache's default if `nil`.
+    ///   - staleTimeToLive: How long after that it may be served as stale, 0 for not at all; the cache's default if `nil`.
     ///   - embedding: The prompt's vector by the cache's own model, if the caller has it.
     ///   - usage: What the response cost to make.
+    ///   - lease: Under which the answer was made: it is not stored if something was invalidated meanwhile, or if the
+    ///     lease has ended.
     ///   - timeout: Time that the call may take; the client's own if `nil`.
-    /// - Throws: ``CacheClientError``.
+    /// - Throws: ``CacheClientError``; with `.aborted` if the lease has ended or is void, and also if this call was made
+    ///   before under the same lease and had succeeded.
     public func store(
         _ response: [UInt8], for prompt: String, in cache: String = "default", vary: [String: String] = [:],
         contentType: String? = nil, attributes: [String: CacheAttribute] = [:], tags: [String] = [],
-        timeToLive: Duration? = nil, embedding: [Float]? = nil, usage: CacheUsage? = nil, timeout: Duration? = nil
+        timeToLive: Duration? = nil, staleTimeToLive: Duration? = nil, embedding: [Float]? = nil,
+        usage: CacheUsage? = nil, lease: FillLease? = nil, timeout: Duration? = nil
     ) async throws(CacheClientError) -> StoreReceipt {
         try await self.store(
             StoreRequest(
                 cache: cache, prompt: try .make(prompt), vary: VaryPart.parts(vary), response: response,
                 contentType: contentType ?? CacheEntry.defaultContentType,
                 attributes: try Attribute.attributes(attributes, tags: tags), timeToLive: timeToLive,
-                embedding: embedding, usage: usage.map { $0.usage }),
+                staleTimeToLive: staleTimeToLive, embedding: embedding, usage: usage.map { $0.usage },
+                lease: lease?.token),
             timeout: timeout)
     }
 
@@ -39,15 +45,16 @@ extension CacheClient {
     public func store(
         _ response: [UInt8], for messages: [CacheChatMessage], in cache: String = "default",
         vary: [String: String] = [:], contentType: String? = nil, attributes: [String: CacheAttribute] = [:],
-        tags: [String] = [], timeToLive: Duration? = nil, embedding: [Float]? = nil, usage: CacheUsage? = nil,
-        timeout: Duration? = nil
+        tags: [String] = [], timeToLive: Duration? = nil, staleTimeToLive: Duration? = nil, embedding: [Float]? = nil,
+        usage: CacheUsage? = nil, lease: FillLease? = nil, timeout: Duration? = nil
     ) async throws(CacheClientError) -> StoreReceipt {
         try await self.store(
             StoreRequest(
                 cache: cache, prompt: try .make(messages), vary: VaryPart.parts(vary), response: response,
                 contentType: contentType ?? CacheEntry.defaultContentType,
                 attributes: try Attribute.attributes(attributes, tags: tags), timeToLive: timeToLive,
-                embedding: embedding, usage: usage.map { $0.usage }),
+                staleTimeToLive: staleTimeToLive, embedding: embedding, usage: usage.map { $0.usage },
+                lease: lease?.token),
             timeout: timeout)
     }
 
@@ -57,12 +64,13 @@ extension CacheClient {
     public func store(
         _ response: String, for prompt: String, in cache: String = "default", vary: [String: String] = [:],
         contentType: String? = nil, attributes: [String: CacheAttribute] = [:], tags: [String] = [],
-        timeToLive: Duration? = nil, embedding: [Float]? = nil, usage: CacheUsage? = nil, timeout: Duration? = nil
+        timeToLive: Duration? = nil, staleTimeToLive: Duration? = nil, embedding: [Float]? = nil,
+        usage: CacheUsage? = nil, lease: FillLease? = nil, timeout: Duration? = nil
     ) async throws(CacheClientError) -> StoreReceipt {
         try await self.store(
             Array(response.utf8), for: prompt, in: cache, vary: vary, contentType: contentType,
-            attributes: attributes, tags: tags, timeToLive: timeToLive, embedding: embedding, usage: usage,
-            timeout: timeout)
+            attributes: attributes, tags: tags, timeToLive: timeToLive, staleTimeToLive: staleTimeToLive,
+            embedding: embedding, usage: usage, lease: lease, timeout: timeout)
     }
 
     /// Stores a text as the answer to a chat; otherwise the same as the operation for bytes.
@@ -71,13 +79,13 @@ extension CacheClient {
     public func store(
         _ response: String, for messages: [CacheChatMessage], in cache: String = "default",
         vary: [String: String] = [:], contentType: String? = nil, attributes: [String: CacheAttribute] = [:],
-        tags: [String] = [], timeToLive: Duration? = nil, embedding: [Float]? = nil, usage: CacheUsage? = nil,
-        timeout: Duration? = nil
+        tags: [String] = [], timeToLive: Duration? = nil, staleTimeToLive: Duration? = nil, embedding: [Float]? = nil,
+        usage: CacheUsage? = nil, lease: FillLease? = nil, timeout: Duration? = nil
     ) async throws(CacheClientError) -> StoreReceipt {
         try await self.store(
             Array(response.utf8), for: messages, in: cache, vary: vary, contentType: contentType,
-            attributes: attributes, tags: tags, timeToLive: timeToLive, embedding: embedding, usage: usage,
-            timeout: timeout)
+            attributes: attributes, tags: tags, timeToLive: timeToLive, staleTimeToLive: staleTimeToLive,
+            embedding: embedding, usage: usage, lease: lease, timeout: timeout)
     }
 
     private func store(

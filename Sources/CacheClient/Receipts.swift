@@ -8,6 +8,8 @@ public struct StoreReceipt: Sendable, Hashable {
     public let entryID: CacheEntryID
     /// With the jitter that the cache adds.
     public let expiresAt: CacheInstant
+    /// Until when it is served as stale after that; the same as ``expiresAt`` if not at all.
+    public let staleUntil: CacheInstant
     /// Whether the same prompt was stored already.
     public let isReplacement: Bool
 }
@@ -33,7 +35,8 @@ public struct ServerPing: Sendable, Hashable {
 extension StoreReceipt {
     init(_ outcome: StoreOutcome) {
         self.entryID = CacheEntryID(outcome.id)
-        self.expiresAt = CacheInstant(outcome.expiresAt)
+        self.expiresAt = CacheInstant(outcome.freshUntil)
+        self.staleUntil = CacheInstant(outcome.expiresAt)
         self.isReplacement = outcome.isReplacement
     }
 }

@@ -15,6 +15,7 @@ extension ServiceRequest {
             }
             if let age = lookup.maximumAge, age < .zero { throw .invalid("max_age_ms", "is negative") }
             try checkCount("vary", lookup.vary.count, Limits.maximumVaryParts)
+            try lookup.checkLease()
             bytes =
                 lookup.cache.utf8.count + lookup.prompt.wireBytesAtMost + lookup.vary.wireBytesAtMost
                 + wireBytesAtMost(lookup.embedding)
@@ -22,6 +23,7 @@ extension ServiceRequest {
             if let timeToLive = store.timeToLive, timeToLive < .milliseconds(1) {
                 throw .invalid("ttl_ms", "is less than a millisecond")
             }
+            if let stale = store.staleTimeToLive, stale < .zero { throw .invalid("stale_ttl_ms", "is negative") }
             try checkCount("vary", store.vary.count, Limits.maximumVaryParts)
             try checkCount("attributes", store.attributes.count, Limits.maximumAttributes)
             for case .strings(let strings) in store.attributes.map({ $0.value }) {
@@ -45,6 +47,9 @@ extension ServiceRequest {
                 throw .invalid("texts", "has \(embed.texts.count) texts; it must be 1 to \(Limits.maximumEmbedTexts)")
             }
             bytes = embed.cache.utf8.count + embed.texts.reduce(0) { $0 + $1.text.utf8.count + 8 }
+        case .lease(let lease):
+            if case .extend(let time) = lease.action { try checkLeaseTime(time, "extend_ttl_ms") }
+            bytes = lease.cache.utf8.count
         case .ping:
             bytes = 0
         }

@@ -45,7 +45,7 @@ struct ServerLimits: Sendable, Hashable {
                 if let fault = self.fault(ofPrompt: .text(text), field: "texts") { return fault }
             }
             return nil
-        case .stats, .export, .ping:
+        case .stats, .export, .lease, .ping:
             return nil
         }
     }

@@ -40,6 +40,14 @@ public struct ServerStatistics: Sendable, Hashable {
         public let bypasses: UInt64
         /// Entries that went because the tenant's quota was full.
         public let evictedEntries: UInt64
+        /// Leases on making an answer that lookups were given.
+        public let leasesGranted: UInt64
+        /// Lookups that waited for another's answer and got it.
+        public let waitsFilled: UInt64
+        /// Hits whose answer was stale.
+        public let staleHits: UInt64
+        /// Answers that were not stored because their lease had ended or was void.
+        public let abortedStores: UInt64
 
         /// All hits.
         public var hits: UInt64 {
@@ -152,6 +160,10 @@ extension ServerStatistics.Cache {
         self.invalidatedEntries = statistics.invalidatedEntries
         self.bypasses = statistics.bypasses
         self.evictedEntries = statistics.evictedEntries
+        self.leasesGranted = statistics.leasesGranted
+        self.waitsFilled = statistics.waitsFilled
+        self.staleHits = statistics.staleHits
+        self.abortedStores = statistics.abortedStores
     }
 }
 

@@ -19,6 +19,10 @@ package final class CacheCounters: Sendable {
     private let invalidatedEntries = Atomic<UInt64>(0)
     private let bypasses = Atomic<UInt64>(0)
     private let evictedEntries = Atomic<UInt64>(0)
+    private let leasesGranted = Atomic<UInt64>(0)
+    private let waitsFilled = Atomic<UInt64>(0)
+    private let staleHits = Atomic<UInt64>(0)
+    private let abortedStores = Atomic<UInt64>(0)
 
     private let savings: SavingsCounter
 
@@ -26,7 +30,8 @@ package final class CacheCounters: Sendable {
     init(savings: SavingsCounter) { self.savings = savings }
 
     /// - Parameter usage: Of the answer, if its caller stated it.
-    package func countHit(_ kind: LookupHit.Kind, _ tier: Tier, saving usage: Usage?) {
+    package func countHit(_ kind: LookupHit.Kind, _ tier: Tier, saving usage: Usage?, isStale: Bool) {
+        if isStale { self.staleHits.add(1, ordering: .relaxed) }
         if let usage { self.savings.add(usage) }
         switch (kind, tier) {
         case (.exact, .l1): self.exactHitsL1.add(1, ordering: .relaxed)
@@ -38,7 +43,8 @@ package final class CacheCounters: Sendable {
 
     func count(_ outcome: LookupOutcome) {
         switch outcome {
-        case .hit(let hit): self.countHit(hit.kind, hit.tier, saving: hit.matches.first?.entry.usage)
+        case .hit(let hit):
+            self.countHit(hit.kind, hit.tier, saving: hit.matches.first?.entry.usage, isStale: hit.isStale)
         case .miss(let miss): self.countMiss(miss.reason)
         case .bypass: self.bypasses.add(1, ordering: .relaxed)
         }
@@ -46,6 +52,10 @@ package final class CacheCounters: Sendable {
 
     func countStore() { self.stores.add(1, ordering: .relaxed) }
     func countInvalidated(_ count: Int) { self.invalidatedEntries.add(UInt64(count), ordering: .relaxed) }
+
+    func countLease() { self.leasesGranted.add(1, ordering: .relaxed) }
+    func countFilledWait() { self.waitsFilled.add(1, ordering: .relaxed) }
+    func countAborted() { self.abortedStores.add(1, ordering: .relaxed) }
 
     func countEvicted() { self.evictedEntries.add(1, ordering: .relaxed) }
 
@@ -64,6 +74,10 @@ package final class CacheCounters: Sendable {
         statistics.invalidatedEntries += self.invalidatedEntries.load(ordering: .relaxed)
         statistics.bypasses += self.bypasses.load(ordering: .relaxed)
         statistics.evictedEntries += self.evictedEntries.load(ordering: .relaxed)
+        statistics.leasesGranted += self.leasesGranted.load(ordering: .relaxed)
+        statistics.waitsFilled += self.waitsFilled.load(ordering: .relaxed)
+        statistics.staleHits += self.staleHits.load(ordering: .relaxed)
+        statistics.abortedStores += self.abortedStores.load(ordering: .relaxed)
     }
 
     private func countMiss(_ reason: LookupMiss.Reason) {

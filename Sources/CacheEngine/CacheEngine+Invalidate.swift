@@ -88,14 +88,24 @@ extension CacheEngine {
     /// What was answered by an entry that goes is found through it, and goes with it.
     private func forget(_ selector: RemovalSelector) {
         switch selector {
-        case .ids(let ids, let cache): for id in ids { self.memory.remove(id, of: cache.key) }
-        case .entry(let id, let partition): self.memory.remove(id, in: partition)
+        case .ids(let ids, let cache):
+            for id in ids { self.memory.remove(id, of: cache.key) }
+            self.fills.heard(.removed(ids, cache: cache.key), of: cache.tenant)
+        case .entry(let id, let partition):
+            self.memory.remove(id, in: partition)
+            self.fills.heard(.removed([id], cache: partition.cache.key), of: partition.cache.tenant)
         // The store does not name all that it removed; memory can be read again.
-        case .radius(_, _, let partition): self.memory.removeAll(of: partition.cache)
-        case .filter(_, let cache), .cache(let cache): self.memory.removeAll(of: cache)
+        case .radius(_, _, let partition): self.forget(partition.cache)
+        case .filter(_, let cache), .cache(let cache): self.forget(cache)
         case .tenant(let scope):
             self.memory.removeAll(of: scope)
+            self.fills.heard(.emptiedTenant, of: scope)
             for pool in self.pools.all { pool.forget(scope.tenant) }
         }
+    }
+
+    private func forget(_ cache: CacheScope) {
+        self.memory.removeAll(of: cache)
+        self.fills.heard(.emptied(cache: cache.key), of: cache.tenant)
     }
 }

@@ -27,7 +27,7 @@ extension CacheEngine {
         case .ask(let text, let partition, let id):
             let inquiry = Inquiry(request, text: text, partition: partition, id: id, route)
             do throws(Trouble) {
-                outcome = try await self.decide(inquiry, by: deadline)
+                outcome = try await self.filling(inquiry, try await self.decide(inquiry, by: deadline), by: deadline)
             } catch {
                 outcome = try self.outcome(of: error, request, on: route)
             }
@@ -46,7 +46,7 @@ extension CacheEngine {
     }
 
     /// A Lookup on its way.
-    private struct Inquiry {
+    struct Inquiry {
         let request: LookupRequest
         /// What is embedded.
         let text: CanonicalPrompt
@@ -56,6 +56,7 @@ extension CacheEngine {
         let policy: CachePolicy
         let lease: MemoryLease
         let pool: EmbeddingPool
+        let counters: CacheCounters
         let threshold: Float
 
         init(_ request: LookupRequest, text: CanonicalPrompt, partition: Partition, id: EntryID, _ route: CacheRoute) {
@@ -66,6 +67,7 @@ extension CacheEngine {
             self.policy = route.policy
             self.lease = route.tenant.lease
             self.pool = route.pool
+            self.counters = route.counters
             self.threshold = route.policy.threshold(requested: request.similarityThreshold)
         }
 
@@ -80,49 +82,62 @@ extension CacheEngine {
     }
 
     /// What keeps a Lookup from an answer.
-    private enum Trouble: Error {
+    enum Trouble: Error {
         case refused(CacheError)
         case degraded(LookupMiss.Degradation)
     }
 
+    /// What a Lookup has come to.
+    struct Decision {
+        var outcome: LookupOutcome
+        /// When the entry of the prompt itself was created that was seen on the way.
+        var own: Timestamp?
+    }
+
     private func decide(
         _ inquiry: Inquiry, by deadline: ContinuousClock.Instant
-    ) async throws(Trouble) -> LookupOutcome {
+    ) async throws(Trouble) -> Decision {
         let now = self.now
         let request = inquiry.request
         let embedding = try Self.given(request.embedding, inquiry.pool)
-        if request.topK == 1, let hit = self.remembered(inquiry, at: now) { return .hit(hit) }
+        if request.topK == 1, let hit = self.remembered(inquiry, at: now) { return Decision(hit) }
         // Before the store is read: what changes there from now on must not be undone here.
         let ticket = self.memory.ticket(in: inquiry.partition)
         var exact: CacheEntry?
-        var refusal: LookupMiss?
+        var own: Timestamp?
         if request.mode != .semantic, let entry = try await self.exact(inquiry, at: now) {
             self.memory.insert(entry, of: inquiry.partition.cache, ticket: ticket)
-            if !inquiry.takes(entry) {
-                refusal = self.exactMiss(inquiry, .filtered, nearest: entry)
-            } else if inquiry.isTooOld(entry, at: now) {
-                refusal = self.exactMiss(inquiry, .tooOld, nearest: entry)
-            } else {
-                exact = entry
-            }
+            let judged = self.judged(entry, inquiry, at: now)
+            if request.mode == .exact || request.topK == 1 && judged.isHit { return judged }
+            own = entry.createdAt
+            exact = judged.isHit ? entry : nil
         }
-        if let exact, request.topK == 1 || request.mode == .exact {
-            return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: now))
-        }
-        if request.mode == .exact { return .miss(refusal ?? self.exactMiss(inquiry, .notStored, nearest: nil)) }
+        if request.mode == .exact { return Decision(self.exactMiss(inquiry, .notStored, nearest: nil), own: nil) }
         do throws(Trouble) {
             let vector = try await self.embedding(of: inquiry, given: embedding, by: deadline)
-            return try await self.nearest(vector, inquiry, exact: exact, ticket: ticket)
+            let outcome = try await self.nearest(vector, inquiry, exact: exact, ticket: ticket)
+            return Decision(outcome: outcome, own: own)
         } catch {
             // What is found already is not given up because no more can be found.
             guard case .degraded = error, exact != nil, let exact = try await self.exact(inquiry, at: self.now) else {
                 throw error
             }
-            return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: self.now))
+            return Decision(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)], at: self.now))
         }
     }
 
-    private func remembered(_ inquiry: Inquiry, at now: Timestamp) -> LookupHit? {
+    /// What the entry of the prompt itself comes to.
+    func judged(_ entry: CacheEntry, _ inquiry: Inquiry, at now: Timestamp) -> Decision {
+        if !inquiry.takes(entry) {
+            return Decision(self.exactMiss(inquiry, .filtered, nearest: entry), own: entry.createdAt)
+        }
+        if inquiry.isTooOld(entry, at: now) {
+            return Decision(self.exactMiss(inquiry, .tooOld, nearest: entry), own: entry.createdAt)
+        }
+        return Decision(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(entry)], at: now))
+    }
+
+    func remembered(_ inquiry: Inquiry, at now: Timestamp) -> LookupHit? {
         let request = inquiry.request
         let mode = request.mode == .both && !inquiry.isPlain ? .exact : request.mode
         guard
@@ -177,7 +192,7 @@ extension CacheEngine {
         return .hit(LookupHit(kind: .semantic, tier: .store, matches: result.matches, at: now))
     }
 
-    private func exact(_ inquiry: Inquiry, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
+    func exact(_ inquiry: Inquiry, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
         do throws(VectorStoreError) {
             return try await self.store.entry(inquiry.id, in: inquiry.partition, at: now)
         } catch {
@@ -234,6 +249,16 @@ extension CacheEngine {
             return .miss(LookupMiss(reason: .degraded(degradation), similarityThreshold: threshold))
         }
     }
+}
+
+extension CacheEngine.Decision {
+    init(_ hit: LookupHit) {
+        self.init(outcome: .hit(hit), own: hit.kind == .exact ? hit.matches.first?.entry.createdAt : nil)
+    }
+
+    fileprivate init(_ miss: LookupMiss, own: Timestamp?) { self.init(outcome: .miss(miss), own: own) }
+
+    var isHit: Bool { if case .hit = self.outcome { true } else { false } }
 }
 
 extension LookupMatch {

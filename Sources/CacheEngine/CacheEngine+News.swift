@@ -4,6 +4,7 @@ package import CacheModel
 
 extension CacheEngine: StoreObserver {
     package func heard(_ news: StoreNews, of tenant: TenantScope) {
+        // Memory first: whoever is woken looks there.
         switch news {
         case .stored(let id, let partition, let cache):
             self.memory.storeChanged(id, partition: partition, of: cache)
@@ -19,5 +20,6 @@ extension CacheEngine: StoreObserver {
         case .released:
             break
         }
+        self.fills.heard(news, of: tenant)
     }
 }

@@ -7,7 +7,10 @@ extension CacheEngine {
     ///
     /// Where the tenant's quota is full, its least valuable entries go.
     ///
-    /// - Throws: ``CacheError`` with `.invalidArgument` for an embedding that cannot be used, a chat without a question or
+    /// It ends the lease on the answer, whosever it is. One that is made under a lease is not done after that has ended.
+    ///
+    /// - Throws: ``CacheError`` with `.aborted` if its lease has ended, or is void, or is on another answer;
+    ///   `.invalidArgument` for an embedding that cannot be used, a chat without a question or
     ///   a response over the cache's limit; `.failedPrecondition` for a chat that the cache bypasses; `.unavailable` or
     ///   `.resourceExhausted` if the embedder or the store cannot take it or the entry is larger than the tenant's quota;
     ///   `.deadlineExceeded`, `.cancelled`; and as ``route(cache:vary:scope:)``.
@@ -31,34 +34,53 @@ extension CacheEngine {
                 .failedPrecondition, "the chat has more messages than the cache keeps; a Lookup says so (BYPASS)",
                 field: "messages")
         }
+        if let lease = request.lease, lease.id != id {
+            route.counters.countAborted()
+            throw CacheError(.aborted, "the lease is on the answer to another prompt", field: "lease_token")
+        }
         let embedding = try await self.embedding(
             of: text, on: route, given: request.embedding, by: deadline, priority: .store)
         // After the embedding: it may have taken a while, and an age counts from when an entry can be found.
         let now = self.now
         let timeToLive = route.policy.timeToLive(requested: request.timeToLive, random: self.random())
+        let stale = route.policy.staleTimeToLive(requested: request.staleTimeToLive, after: timeToLive)
         let entry = CacheEntry(
             id: id, prompt: text, response: request.response, contentType: request.contentType,
-            attributes: request.attributes, usage: request.usage, createdAt: now, expiresAt: now + timeToLive)
-        let result = try await self.put(entry, embedding, in: partition, route, by: deadline)
+            attributes: request.attributes, usage: request.usage, createdAt: now, freshUntil: now + timeToLive,
+            expiresAt: now + timeToLive + stale)
+        let result = try await self.put(
+            entry, embedding, in: partition, route, lease: request.lease, by: deadline)
         route.counters.countStore()
-        return StoreOutcome(id: entry.id, expiresAt: entry.expiresAt, isReplacement: result.isReplacement)
+        return StoreOutcome(
+            id: entry.id, freshUntil: entry.freshUntil, expiresAt: entry.expiresAt,
+            isReplacement: result.isReplacement)
     }
 
     private func put(
-        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, _ route: CacheRoute,
+        _ entry: CacheEntry, _ embedding: Embedding, in partition: Partition, _ route: CacheRoute, lease: LeaseToken?,
         by deadline: ContinuousClock.Instant
     ) async throws(CacheError) -> PutResult {
         let result: PutResult
         do throws(VectorStoreError) {
             result = try await self.store.put(
-                entry, embedding: embedding, in: partition, quota: route.tenant.storeQuota, by: deadline)
+                entry, embedding: embedding, in: partition, quota: route.tenant.storeQuota, lease: lease,
+                by: deadline)
         } catch {
             // The outcome is not known for certain: memory must not keep what the store may have replaced.
             self.memory.storeChanged(entry.id, in: partition)
-            if error.code == .overQuota { route.tenant.account.countRefusalByQuota() }
+            switch error.code {
+            case .overQuota: route.tenant.account.countRefusalByQuota()
+            case .aborted:
+                route.counters.countAborted()
+                throw CacheError(error)
+            // It may be there.
+            case .unavailable, .overloaded, .corrupt: self.fills.heard(.released(entry.id), of: route.tenant.scope)
+            }
             throw self.refusal(error)
         }
         self.memory.storeChanged(entry.id, in: partition)
+        self.fills.heard(
+            .stored(entry.id, partition: EntryID(partition.key), cache: partition.cache.key), of: route.tenant.scope)
         for evicted in result.evicted {
             self.memory.remove(evicted.id, of: evicted.cache)
             route.tenant.account.countEvicted(from: evicted.cache)
@@ -103,6 +125,7 @@ extension CacheError {
         // Its text names files of the server.
         case .unavailable: self.init(.unavailable, "the store is not available")
         case .overloaded: self.init(.resourceExhausted, "the store has too much to do: \(error.message)")
+        case .aborted: self.init(.aborted, error.message, field: "lease_token")
         case .overQuota: self.init(.resourceExhausted, "the tenant's quota is too small: \(error.message)")
         case .corrupt: self.init(.internal, "the store's data is damaged")
         }

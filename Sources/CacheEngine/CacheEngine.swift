@@ -28,6 +28,8 @@ package final class CacheEngine: Sendable {
     package let memory: MemoryTier
     let metrics: EngineMetrics
     let store: ObservedStore
+    /// To be told what other processes do with the store.
+    package let fills: Fills
     package let pools: EmbeddingPools
     let troubles: TroubleLog
     private let coherence: (any Coherence)?
@@ -54,11 +56,13 @@ package final class CacheEngine: Sendable {
     ) {
         self.store = ObservedStore(store, metrics: metrics, spans: Spans(tracer))
         self.metrics = EngineMetrics(metrics)
+        let troubles = TroubleLog(logger)
+        self.fills = Fills(self.store, troubles)
         self.pools = pools
         self.memory = memory
         self.coherence = coherence
         self.tenants = Mutex(Tenants(directory: directory))
-        self.troubles = TroubleLog(logger)
+        self.troubles = troubles
         self.clock = clock
         self.random = random
     }

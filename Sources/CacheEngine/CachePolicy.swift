@@ -9,6 +9,8 @@ package struct CachePolicy: Sendable, Hashable {
     /// Cosine below which none ever does, whatever the request says.
     package var similarityFloor: Float
     package var timeToLive: Duration
+    /// After it, in which an answer is served as stale. Together they are at most `maximumTimeToLive`.
+    package var staleTimeToLive: Duration
     package var maximumTimeToLive: Duration
     /// Share of the time to live by which it is varied, 0…0.5, so that what was stored together does not expire together.
     package var timeToLiveJitter: Double
@@ -22,13 +24,15 @@ package struct CachePolicy: Sendable, Hashable {
 
     package init(
         similarityThreshold: Float = 0.85, similarityFloor: Float = 0.5, timeToLive: Duration = .seconds(86_400),
-        maximumTimeToLive: Duration = .seconds(30 * 86_400), timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
+        staleTimeToLive: Duration = .zero, maximumTimeToLive: Duration = .seconds(30 * 86_400),
+        timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
         prompt: PromptPolicy = PromptPolicy(), maximumResponseBytes: Int = Limits.maximumResponseBytes,
         embedder: String? = nil
     ) {
         self.similarityThreshold = similarityThreshold
         self.similarityFloor = similarityFloor
         self.timeToLive = timeToLive
+        self.staleTimeToLive = staleTimeToLive
         self.maximumTimeToLive = maximumTimeToLive
         self.timeToLiveJitter = timeToLiveJitter
         self.failsOpen = failsOpen
@@ -50,6 +54,13 @@ package struct CachePolicy: Sendable, Hashable {
         let factor = 1 + self.timeToLiveJitter * (2 * random - 1)
         let varied = Duration.milliseconds(max(1, Int64(Double(wanted.wholeMilliseconds) * factor)))
         return min(varied, self.maximumTimeToLive)
+    }
+
+    /// The stale window in force for a request.
+    ///
+    /// - Parameter timeToLive: In force for it.
+    package func staleTimeToLive(requested: Duration?, after timeToLive: Duration) -> Duration {
+        max(.zero, min(requested ?? self.staleTimeToLive, self.maximumTimeToLive - timeToLive))
     }
 
     /// The policy within what its tenant may have.

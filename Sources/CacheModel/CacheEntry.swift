@@ -79,12 +79,14 @@ package struct CacheEntry: Sendable, Equatable {
     package let attributes: [Attribute]
     package let usage: Usage?
     package let createdAt: Timestamp
-    /// Absolute; a hit does not move it.
+    /// From then on it is stale: it still answers, but a new one should be made. Not after ``expiresAt``.
+    package let freshUntil: Timestamp
+    /// Its end, absolute; a hit does not move it.
     package let expiresAt: Timestamp
 
     package init(
         id: EntryID, prompt: CanonicalPrompt?, response: [UInt8], contentType: String, attributes: [Attribute],
-        usage: Usage?, createdAt: Timestamp, expiresAt: Timestamp
+        usage: Usage?, createdAt: Timestamp, freshUntil: Timestamp? = nil, expiresAt: Timestamp
     ) {
         self.id = id
         self.prompt = prompt
@@ -93,8 +95,11 @@ package struct CacheEntry: Sendable, Equatable {
         self.attributes = attributes
         self.usage = usage
         self.createdAt = createdAt
+        self.freshUntil = min(freshUntil ?? expiresAt, expiresAt)
         self.expiresAt = expiresAt
     }
+
+    package func isStale(at now: Timestamp) -> Bool { self.freshUntil <= now }
 }
 
 extension CacheEntry {

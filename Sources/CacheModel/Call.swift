@@ -9,6 +9,7 @@ package enum ServiceRequest: Sendable, Equatable {
     case stats(cache: String?)
     case export(ExportRequest)
     case embed(EmbedRequest)
+    case lease(LeaseRequest)
     case ping
 }
 
@@ -20,5 +21,6 @@ package enum ServiceResponse: Sendable, Equatable {
     case stats(ServiceStatistics)
     case export(ExportPage)
     case embed(EmbedOutcome)
+    case lease(LeaseOutcome)
     case ping(serverVersion: String)
 }

@@ -8,6 +8,13 @@ package struct LookupRequest: Sendable, Equatable {
         case semantic
     }
 
+    /// For how long a Lookup waits for an answer that another caller is making.
+    package enum Wait: Sendable, Hashable {
+        case none
+        case untilDeadline
+        case atMost(Duration)
+    }
+
     package var cache: String
     package var prompt: Prompt
     /// Names are distinct.
@@ -22,11 +29,15 @@ package struct LookupRequest: Sendable, Equatable {
     package var mode: Mode
     /// Computed by the caller; checked for dimension and normalised by the engine.
     package var embedding: [Float]?
+    /// Asks for the lease on making the answer, if there is none or it is stale; within ``Limits/leaseTimeToLive``.
+    package var lease: Duration?
+    /// Only with a lease.
+    package var wait: Wait
 
     package init(
         cache: String, prompt: Prompt, vary: [VaryPart] = [], filter: MetadataFilter? = nil,
         similarityThreshold: Float? = nil, topK: Int = 1, maximumAge: Duration? = nil, mode: Mode = .both,
-        embedding: [Float]? = nil
+        embedding: [Float]? = nil, lease: Duration? = nil, wait: Wait = .none
     ) {
         self.cache = cache
         self.prompt = prompt
@@ -37,6 +48,8 @@ package struct LookupRequest: Sendable, Equatable {
         self.maximumAge = maximumAge
         self.mode = mode
         self.embedding = embedding
+        self.lease = lease
+        self.wait = wait
     }
 }
 
@@ -88,13 +101,19 @@ package struct LookupHit: Sendable, Equatable {
     package let matches: [LookupMatch]
     /// When the hit was decided: what an entry's age is counted to.
     package let at: Timestamp
+    /// If a lease was asked for and the best match is the prompt's own entry and stale.
+    package var fill: FillStatus?
 
-    package init(kind: Kind, tier: Tier, matches: [LookupMatch], at: Timestamp) {
+    package init(kind: Kind, tier: Tier, matches: [LookupMatch], at: Timestamp, fill: FillStatus? = nil) {
         self.kind = kind
         self.tier = tier
         self.matches = matches
         self.at = at
+        self.fill = fill
     }
+
+    /// Whether what answers is past its time to live.
+    package var isStale: Bool { self.matches.first?.entry.isStale(at: self.at) ?? false }
 }
 
 package struct LookupMatch: Sendable, Equatable {
@@ -131,11 +150,16 @@ package struct LookupMiss: Sendable, Equatable {
     package let nearest: NearestMiss?
     /// The threshold that was in force.
     package let similarityThreshold: Float
+    /// If a lease was asked for and the cache could look.
+    package var fill: FillStatus?
 
-    package init(reason: Reason, nearest: NearestMiss? = nil, similarityThreshold: Float) {
+    package init(
+        reason: Reason, nearest: NearestMiss? = nil, similarityThreshold: Float, fill: FillStatus? = nil
+    ) {
         self.reason = reason
         self.nearest = nearest
         self.similarityThreshold = similarityThreshold
+        self.fill = fill
     }
 }
 

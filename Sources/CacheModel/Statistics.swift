@@ -20,6 +20,13 @@ package struct CacheStatistics: Sendable, Equatable {
     package var bypasses: UInt64 = 0
     /// Entries that went because the tenant's quota was full.
     package var evictedEntries: UInt64 = 0
+    package var leasesGranted: UInt64 = 0
+    /// Lookups that waited for another's answer and got it.
+    package var waitsFilled: UInt64 = 0
+    /// Among the hits.
+    package var staleHits: UInt64 = 0
+    /// Stores that came when their lease had ended or was void.
+    package var abortedStores: UInt64 = 0
 
     package init(cache: String) { self.cache = cache }
 }

@@ -153,6 +153,8 @@ package final class Dispatcher: Sendable {
             return .export(try await self.engine.export(export, scope: scope))
         case .embed(let embed):
             return .embed(try await self.engine.embed(embed, scope: scope, by: deadline))
+        case .lease(let lease):
+            return .lease(try await self.engine.lease(lease, scope: scope))
         case .ping:
             return .ping(serverVersion: ServiceVersion.current)
         }

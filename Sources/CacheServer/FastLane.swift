@@ -29,6 +29,8 @@ struct FastLane {
     private var scratch: [UInt8] = []
     /// Whether the peer may look up at all.
     private var isOpen = false
+    /// Whether it may ask for leases.
+    private var mayLease = false
     /// Whether each call is a line of the log, which the slow lane writes.
     var isLogged = false
     /// Whether calls name their tenant.
@@ -42,6 +44,7 @@ struct FastLane {
 
     mutating func open(to principal: Principal) {
         self.isOpen = principal.roles.contains(.read)
+        self.mayLease = principal.roles.contains(.write)
         if case .gateway = principal.tenancy { self.isGateway = true }
     }
 
@@ -79,6 +82,9 @@ struct FastLane {
         if lookup.pointee.max_age_present_case.rawValue != 0 {
             maximumAge = .milliseconds(Int64(clamping: lookup.pointee.max_age_ms))
         }
+        let wantsLease = lookup.pointee.lease_present_case.rawValue != 0
+        guard wantsLease ? self.mayLease && Self.isLease(lookup.pointee.lease_ttl_ms) : lookup.pointee.wait == 0
+        else { return false }
         guard let route = self.route(call) else { return false }
         let id = route.partition.entryID(ofPrompt: prompt)
         guard
@@ -86,6 +92,7 @@ struct FastLane {
                 id, in: route.partition, by: route.tenant.lease, policy: route.policy, mode: mode,
                 threshold: threshold, maximumAge: maximumAge, at: now),
             let prepared = found.item.attachment as? PreparedMatch,
+            !wantsLease || !found.item.entry.isStale(at: now),
             // Refused again, and with its reason, in the slow lane.
             route.tenant.takes(bytes: bytes, at: now)
         else { return false }
@@ -93,7 +100,8 @@ struct FastLane {
         outbound.writeHit(
             id: call.pointee.id, kind: found.kind, prepared: prepared, similarity: found.similarity,
             at: now)
-        route.counters.countHit(found.kind, .l1, saving: found.item.entry.usage)
+        route.counters.countHit(
+            found.kind, .l1, saving: found.item.entry.usage, isStale: found.item.entry.isStale(at: now))
         self.metrics.countFastLookup()
         return true
     }
@@ -147,6 +155,11 @@ struct FastLane {
         return bytes.isEmpty
             || !self.isTracing && bytes.count <= Limits.maximumTraceParentBytes
                 && CanonicalPrompt.isCanonicalASCII(bytes)
+    }
+
+    /// Whether a lease may last as long; 0 is the default.
+    private static func isLease(_ milliseconds: UInt64) -> Bool {
+        milliseconds == 0 || Limits.leaseTimeToLive.contains(.milliseconds(Int64(clamping: milliseconds)))
     }
 
     private static func mode(_ mode: Semcached__V1__LookupMode) -> LookupRequest.Mode? {

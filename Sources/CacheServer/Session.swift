@@ -46,8 +46,10 @@ extension ServiceRequest {
     /// What a credential must have for it; `nil` for what every peer that was let in may ask.
     var role: Roles? {
         switch self {
+        // Who cannot store must not keep others from it.
+        case .lookup(let lookup) where lookup.lease != nil: [.read, .write]
         case .lookup, .embed: .read
-        case .store: .write
+        case .store, .lease: .write
         case .invalidate: .invalidate
         case .stats, .export: .admin
         case .ping: nil

@@ -102,6 +102,8 @@ package final class ClientMessageDecoder {
             return .export(try ExportRequest(call.export.pointee))
         case SEMCACHED__V1__CALL__REQUEST_EMBED:
             return .embed(try EmbedRequest(call.embed.pointee))
+        case SEMCACHED__V1__CALL__REQUEST_LEASE:
+            return .lease(try LeaseRequest(call.lease.pointee))
         case SEMCACHED__V1__CALL__REQUEST_PING:
             return .ping
         default:

@@ -92,6 +92,9 @@ extension MessageBuilder {
         case .embed(let embed):
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_EMBED
             packed.pointee.embed = self.embed(embed)
+        case .lease(let lease):
+            packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_LEASE
+            packed.pointee.lease = self.lease(lease)
         case .ping:
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_PING
             packed.pointee.ping = self.make(semcached__v1__ping_request__init)

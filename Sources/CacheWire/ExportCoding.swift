@@ -36,7 +36,8 @@ extension MessageBuilder {
         (packed.pointee.n_attributes, packed.pointee.attributes) = self.attributes(entry.attributes)
         packed.pointee.usage = self.usage(entry.usage)
         packed.pointee.created_at_ms = UInt64(clamping: entry.createdAt.milliseconds)
-        packed.pointee.expires_at_ms = UInt64(clamping: entry.expiresAt.milliseconds)
+        packed.pointee.expires_at_ms = UInt64(clamping: entry.freshUntil.milliseconds)
+        packed.pointee.stale_until_ms = Self.staleUntil(entry.freshUntil, entry.expiresAt)
         return packed
     }
 }
@@ -86,7 +87,8 @@ extension ExportedEntry {
                 contentType: String(decoding: packed.content_type.bytes, as: UTF8.self),
                 attributes: try answeredAttributes(packed.attributes, packed.n_attributes),
                 usage: try storedUsage(packed.usage), createdAt: timestamp(packed.created_at_ms),
-                expiresAt: timestamp(packed.expires_at_ms)),
+                freshUntil: timestamp(packed.expires_at_ms),
+                expiresAt: end(packed.expires_at_ms, packed.stale_until_ms)),
             vary: vary, context: context)
     }
 }

@@ -11,6 +11,7 @@ package final class PreparedMatch: Sendable {
     let head: [UInt8]
     let response: [UInt8]
     let createdAt: Timestamp
+    let freshUntil: Timestamp
 
     package init(_ entry: CacheEntry) {
         let arena = ProtobufArena(limit: 4 * Limits.maximumFrameBytes)
@@ -20,6 +21,7 @@ package final class PreparedMatch: Sendable {
         self.head = Array(buffer.readableBytesView)
         self.response = entry.response
         self.createdAt = entry.createdAt
+        self.freshUntil = entry.freshUntil
     }
 }
 
@@ -31,10 +33,11 @@ extension ByteBuffer {
         id: UInt64, kind: LookupHit.Kind, prepared: PreparedMatch, similarity: Float, at now: Timestamp
     ) {
         let age = now.ageMilliseconds(since: prepared.createdAt)
+        let isStale = prepared.freshUntil <= now
         let responseBytes = prepared.response.count
         let matchBytes =
             prepared.head.count + 5 + 1 + varintBytes(UInt64(responseBytes)) + responseBytes
-            + (age == 0 ? 0 : 1 + varintBytes(age))
+            + (age == 0 ? 0 : 1 + varintBytes(age)) + (isStale ? 2 : 0)
         let lookupBytes = 2 + 2 + 1 + varintBytes(UInt64(matchBytes)) + matchBytes
         let replyBytes = 1 + varintBytes(id) + 1 + varintBytes(UInt64(lookupBytes)) + lookupBytes
         let bodyBytes = 1 + varintBytes(UInt64(replyBytes)) + replyBytes
@@ -65,6 +68,10 @@ extension ByteBuffer {
                 out.byte(Tag.matchAge)
                 out.varint(age)
             }
+            if isStale {
+                out.byte(Tag.matchStale)
+                out.byte(1)
+            }
             return out.count
         }
     }
@@ -81,6 +88,7 @@ private enum Tag {
     static let matchSimilarity: UInt8 = 2 << 3 | 5
     static let matchResponse: UInt8 = 3 << 3 | 2
     static let matchAge: UInt8 = 8 << 3 | 0
+    static let matchStale: UInt8 = 9 << 3 | 0
 }
 
 private func varintBytes(_ value: UInt64) -> Int { (70 - (value | 1).leadingZeroBitCount) / 7 }

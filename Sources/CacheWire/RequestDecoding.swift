@@ -33,7 +33,7 @@ extension LookupRequest {
             vary: try varyParts(lookup.vary, lookup.n_vary),
             filter: lookup.filter.len == 0 ? nil : try MetadataFilter(lookup.filter.bytes),
             similarityThreshold: threshold, topK: max(1, Int(lookup.top_k)), maximumAge: maximumAge, mode: mode,
-            embedding: try vector(lookup.embedding))
+            embedding: try vector(lookup.embedding), lease: try wantedLease(lookup), wait: try wantedWait(lookup))
     }
 }
 
@@ -67,8 +67,9 @@ extension StoreRequest {
             cache: try cacheName(store.cache), prompt: try Prompt(store.prompt, store.messages, store.n_messages),
             vary: try varyParts(store.vary, store.n_vary), response: [UInt8](store.response.bytes),
             contentType: contentType.isEmpty ? CacheEntry.defaultContentType : contentType,
-            attributes: attributes, timeToLive: timeToLive, embedding: try vector(store.embedding),
-            usage: try storedUsage(store.usage))
+            attributes: attributes, timeToLive: timeToLive, staleTimeToLive: try wantedStaleTime(store),
+            embedding: try vector(store.embedding), usage: try storedUsage(store.usage),
+            lease: store.lease_token.len == 0 ? nil : try leaseToken(store.lease_token))
     }
 }
 

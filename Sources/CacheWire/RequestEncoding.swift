@@ -28,6 +28,7 @@ extension MessageBuilder {
             }
         packed.pointee.embedding = self.embedding(lookup.embedding)
         packed.pointee.filter = self.bytes(lookup.filter?.text ?? "")
+        self.addLease(of: lookup, to: packed)
         return packed
     }
 
@@ -45,6 +46,11 @@ extension MessageBuilder {
         }
         packed.pointee.embedding = self.embedding(store.embedding)
         packed.pointee.usage = self.usage(store.usage)
+        if let stale = store.staleTimeToLive {
+            packed.pointee.stale_ttl_present_case = SEMCACHED__V1__STORE_REQUEST__STALE_TTL_PRESENT_STALE_TTL_MS
+            packed.pointee.stale_ttl_ms = UInt64(clamping: stale.wholeMilliseconds)
+        }
+        packed.pointee.lease_token = self.bytes(store.lease?.bytes ?? [])
         return packed
     }
 

@@ -67,8 +67,8 @@ package final class ServerMessageDecoder {
             let store = packed.store.pointee
             return .store(
                 StoreOutcome(
-                    id: try entryID(store.entry_id), expiresAt: timestamp(store.expires_at_ms),
-                    isReplacement: store.replaced != 0))
+                    id: try entryID(store.entry_id), freshUntil: timestamp(store.expires_at_ms),
+                    expiresAt: end(store.expires_at_ms, store.stale_until_ms), isReplacement: store.replaced != 0))
         case SEMCACHED__V1__REPLY__RESPONSE_INVALIDATE:
             let invalidate = packed.invalidate.pointee
             var sample: [EntryID] = []
@@ -84,6 +84,8 @@ package final class ServerMessageDecoder {
             return .export(try ExportPage(packed.export.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_EMBED:
             return .embed(try EmbedOutcome(packed.embed.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_LEASE:
+            return .lease(LeaseOutcome(packed.lease.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_PING:
             return .ping(serverVersion: String(decoding: packed.ping.pointee.server_version.bytes, as: UTF8.self))
         default:
@@ -107,7 +109,8 @@ extension LookupOutcome {
                 LookupHit(
                     kind: packed.outcome == SEMCACHED__V1__OUTCOME__OUTCOME_HIT_EXACT ? .exact : .semantic,
                     tier: packed.tier == SEMCACHED__V1__TIER__TIER_L1 ? .l1 : .store, matches: matches,
-                    at: best.entry.createdAt + .milliseconds(Int64(clamping: age))))
+                    at: best.entry.createdAt + .milliseconds(Int64(clamping: age)),
+                    fill: try FillStatus?(packed.fill)))
         case SEMCACHED__V1__OUTCOME__OUTCOME_MISS:
             guard let miss = packed.miss?.pointee, let reason = LookupMiss.Reason(miss.reason, miss.degraded) else {
                 throw CacheError(.internal, "the miss has no reason that this client knows")
@@ -121,7 +124,9 @@ extension LookupOutcome {
                     isApproximate: miss.nearest_is_approximate != 0)
             }
             self = .miss(
-                LookupMiss(reason: reason, nearest: nearest, similarityThreshold: miss.similarity_threshold))
+                LookupMiss(
+                    reason: reason, nearest: nearest, similarityThreshold: miss.similarity_threshold,
+                    fill: try FillStatus?(packed.fill)))
         case SEMCACHED__V1__OUTCOME__OUTCOME_BYPASS:
             guard let bypass = packed.bypass?.pointee else {
                 throw CacheError(.internal, "the bypass does not say why")
@@ -141,7 +146,7 @@ extension CacheEntry {
             contentType: String(decoding: packed.content_type.bytes, as: UTF8.self),
             attributes: try answeredAttributes(packed.attributes, packed.n_attributes),
             usage: try storedUsage(packed.usage), createdAt: timestamp(packed.created_at_ms),
-            expiresAt: timestamp(packed.expires_at_ms))
+            freshUntil: timestamp(packed.expires_at_ms), expiresAt: end(packed.expires_at_ms, packed.stale_until_ms))
     }
 }
 

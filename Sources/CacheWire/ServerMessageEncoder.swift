@@ -73,6 +73,9 @@ extension MessageBuilder {
         case .success(.embed(let outcome)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_EMBED
             packed.pointee.embed = self.embed(outcome)
+        case .success(.lease(let outcome)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_LEASE
+            packed.pointee.lease = self.lease(outcome)
         case .success(.ping(let serverVersion)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_PING
             packed.pointee.ping = self.ping(serverVersion)
@@ -83,7 +86,8 @@ extension MessageBuilder {
     func store(_ outcome: StoreOutcome) -> UnsafeMutablePointer<Semcached__V1__StoreResponse> {
         let packed = self.make(semcached__v1__store_response__init)
         packed.pointee.entry_id = self.bytes(outcome.id.text)
-        packed.pointee.expires_at_ms = UInt64(clamping: outcome.expiresAt.milliseconds)
+        packed.pointee.expires_at_ms = UInt64(clamping: outcome.freshUntil.milliseconds)
+        packed.pointee.stale_until_ms = Self.staleUntil(outcome.freshUntil, outcome.expiresAt)
         packed.pointee.replaced = outcome.isReplacement ? 1 : 0
         return packed
     }
@@ -113,9 +117,11 @@ extension MessageBuilder {
                 hit.tier == .l1 ? SEMCACHED__V1__TIER__TIER_L1 : SEMCACHED__V1__TIER__TIER_STORE
             (packed.pointee.n_matches, packed.pointee.matches) =
                 self.list(Self.fitting(hit.matches)) { self.match($0, at: hit.at) }
+            packed.pointee.fill = self.fill(hit.fill)
         case .miss(let miss):
             packed.pointee.outcome = SEMCACHED__V1__OUTCOME__OUTCOME_MISS
             packed.pointee.miss = self.miss(miss)
+            packed.pointee.fill = self.fill(miss.fill)
         case .bypass(let bypass):
             packed.pointee.outcome = SEMCACHED__V1__OUTCOME__OUTCOME_BYPASS
             packed.pointee.bypass = self.make(semcached__v1__bypass__init)
@@ -142,6 +148,7 @@ extension MessageBuilder {
         packed.pointee.similarity = match.similarity
         packed.pointee.response = self.bytes(match.entry.response)
         packed.pointee.age_ms = now.ageMilliseconds(since: match.entry.createdAt)
+        packed.pointee.stale = match.entry.isStale(at: now) ? 1 : 0
         return packed
     }
 
@@ -152,7 +159,8 @@ extension MessageBuilder {
         packed.pointee.content_type = self.bytes(entry.contentType)
         (packed.pointee.n_attributes, packed.pointee.attributes) = self.attributes(entry.attributes)
         packed.pointee.created_at_ms = UInt64(clamping: entry.createdAt.milliseconds)
-        packed.pointee.expires_at_ms = UInt64(clamping: entry.expiresAt.milliseconds)
+        packed.pointee.expires_at_ms = UInt64(clamping: entry.freshUntil.milliseconds)
+        packed.pointee.stale_until_ms = Self.staleUntil(entry.freshUntil, entry.expiresAt)
         packed.pointee.usage = self.usage(entry.usage)
         return packed
     }

@@ -9,6 +9,7 @@ package enum ServiceMethod: String, Sendable, CaseIterable {
     case store = "Store"
     case invalidate = "Invalidate"
     case embed = "Embed"
+    case lease = "Lease"
     case stats = "Stats"
     case export = "Export"
     case ping = "Ping"
@@ -16,7 +17,7 @@ package enum ServiceMethod: String, Sendable, CaseIterable {
     /// Full name of the service.
     package var service: String {
         switch self {
-        case .lookup, .store, .invalidate, .embed: "semcached.v1.SemanticCache"
+        case .lookup, .store, .lease, .invalidate, .embed: "semcached.v1.SemanticCache"
         case .stats, .export, .ping: "semcached.v1.Admin"
         }
     }
@@ -29,6 +30,7 @@ extension ServiceRequest {
         case .store: .store
         case .invalidate: .invalidate
         case .embed: .embed
+        case .lease: .lease
         case .stats: .stats
         case .export: .export
         case .ping: .ping
@@ -56,6 +58,9 @@ extension ServiceRequest {
         case .embed:
             let message = try unpacked(body, arena, semcached__v1__embed_request__unpack)
             self = .embed(try EmbedRequest(message.pointee))
+        case .lease:
+            let message = try unpacked(body, arena, semcached__v1__lease_request__unpack)
+            self = .lease(try LeaseRequest(message.pointee))
         case .stats:
             let message = try unpacked(body, arena, semcached__v1__stats_request__unpack)
             self = .stats(cache: try statisticsCache(message.pointee))
@@ -88,6 +93,7 @@ extension ServiceResponse {
         case .store: .store
         case .invalidate: .invalidate
         case .embed: .embed
+        case .lease: .lease
         case .stats: .stats
         case .export: .export
         case .ping: .ping
@@ -104,6 +110,7 @@ extension ServiceResponse {
             case .store(let outcome): UnsafeRawPointer(build.store(outcome))
             case .invalidate(let outcome): UnsafeRawPointer(build.invalidate(outcome))
             case .embed(let outcome): UnsafeRawPointer(build.embed(outcome))
+            case .lease(let outcome): UnsafeRawPointer(build.lease(outcome))
             case .stats(let statistics): UnsafeRawPointer(build.statistics(statistics))
             case .export(let page): UnsafeRawPointer(build.page(page))
             case .ping(let serverVersion): UnsafeRawPointer(build.ping(serverVersion))

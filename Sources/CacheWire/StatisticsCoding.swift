@@ -15,7 +15,8 @@ private let cacheCounters: [Counter<CacheStatistics, Semcached__V1__CacheStats>]
     (\.missesNotStored, \.misses_not_stored), (\.missesBelowThreshold, \.misses_below_threshold),
     (\.missesTooOld, \.misses_too_old), (\.missesFiltered, \.misses_filtered), (\.missesDegraded, \.misses_degraded),
     (\.stores, \.stores), (\.invalidatedEntries, \.invalidated_entries), (\.bypasses, \.bypasses),
-    (\.evictedEntries, \.evicted_entries),
+    (\.evictedEntries, \.evicted_entries), (\.leasesGranted, \.leases_granted), (\.waitsFilled, \.waits_filled),
+    (\.staleHits, \.stale_hits), (\.abortedStores, \.aborted_stores),
 ]
 
 private let tenantCounters: [Counter<TenantStatistics, Semcached__V1__TenantStats>] = [

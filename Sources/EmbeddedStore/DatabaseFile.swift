@@ -105,7 +105,9 @@ final class DatabaseFile: Sendable {
         database.add(function: Schema.attributeBytes)
         defer { database.remove(function: Schema.attributeBytes) }
         try database.inTransaction(.immediate) {
-            let steps = [Schema.fromVersion1, Schema.fromVersion2, Schema.fromVersion3, Schema.fromVersion4]
+            let steps = [
+                Schema.fromVersion1, Schema.fromVersion2, Schema.fromVersion3, Schema.fromVersion4, Schema.fromVersion5,
+            ]
             try database.execute(sql: steps[Int(version) - 1])
             return .commit
         }

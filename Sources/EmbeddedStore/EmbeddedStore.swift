@@ -194,11 +194,11 @@ package final class EmbeddedStore: VectorStore {
     // MARK: Writing
 
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota, lease: LeaseToken?,
         by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try Similarity.checkUnitLength(embedding)
-        return try await self.write { .put(entry, embedding, partition, quota, $0) }
+        return try await self.write { .put(entry, embedding, partition, quota, lease, $0) }
     }
 
     package func remove(

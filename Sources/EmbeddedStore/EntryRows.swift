@@ -39,8 +39,8 @@ enum EntryRows {
         let statement = try database.cachedStatement(
             sql: """
                 INSERT OR REPLACE INTO entries (row, partition, id, created_ms, expires_ms, quota_bytes, vector,
-                    content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, response)
-                VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?)
+                    content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, response, fresh_ms)
+                VALUES (?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?, ?, CAST(? AS TEXT), ?, ?)
                 """)
         let attributes = entry.attributes.isEmpty ? nil : Data(AttributesText.encode(entry.attributes))
         try statement.execute(arguments: [
@@ -49,6 +49,7 @@ enum EntryRows {
             entry.usage.map { Int64(bitPattern: $0.promptTokens) },
             entry.usage.map { Int64(bitPattern: $0.completionTokens) }, entry.usage?.cost,
             entry.prompt.map { Data($0.text.utf8) }, Data(entry.response),
+            entry.freshUntil < entry.expiresAt ? entry.freshUntil.milliseconds : nil,
         ])
     }
 
@@ -157,7 +158,7 @@ enum EntryRows {
 
     private static let entryColumns = """
         row, id, created_ms, expires_ms, content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, \
-        response
+        response, fresh_ms
         """
 
     static func entry(_ id: EntryID, partition: Int64, in database: Database) throws -> CacheEntry? {
@@ -195,6 +196,7 @@ enum EntryRows {
             id: try Self.id(row, 1), prompt: prompt, response: response,
             contentType: String(decoding: contentType, as: UTF8.self), attributes: attributes, usage: usage,
             createdAt: Timestamp(milliseconds: try Self.integer(row, 2)),
+            freshUntil: (row[11] as Int64?).map { Timestamp(milliseconds: $0) },
             expiresAt: Timestamp(milliseconds: try Self.integer(row, 3)))
     }
 

@@ -13,7 +13,7 @@ enum Schema {
     /// Tells the file from those of other programs ("SemC").
     static let applicationID: Int32 = 0x5365_6d43
     /// Of the tables below. A change of them must change it and bring the old ones up.
-    static let version: Int32 = 5
+    static let version: Int32 = 6
 
     static let statements = """
         CREATE TABLE caches (
@@ -25,6 +25,7 @@ enum Schema {
         \(Self.partitionsAndEntries)
         \(Self.versions)
         \(Self.vectors)
+        \(Self.staleWindows)
         PRAGMA application_id = \(Self.applicationID);
         PRAGMA user_version = \(Self.version);
         """
@@ -88,6 +89,10 @@ enum Schema {
         CREATE INDEX vectors_by_tenant ON vectors (tenant);
         """
 
+    /// When an entry becomes stale; NULL if that is its end. At the end of a row, behind its response: only who reads that
+    /// reads this, and older files get it without being written anew.
+    private static let staleWindows = "ALTER TABLE entries ADD COLUMN fresh_ms INTEGER;"
+
     /// A cache's partitions in the order in which a scan reads them.
     private static let partitionIndex = "CREATE INDEX partitions_by_cache ON partitions (cache, key);"
 
@@ -133,6 +138,12 @@ enum Schema {
     /// Makes this version of version 4, which kept no vectors of texts.
     static let fromVersion4 = """
         \(Self.vectors)
+        \(Self.fromVersion5)
+        """
+
+    /// Makes this version of version 5, which knew no stale answers.
+    static let fromVersion5 = """
+        \(Self.staleWindows)
         PRAGMA user_version = \(Self.version);
         """
 

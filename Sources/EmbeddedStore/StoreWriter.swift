@@ -18,7 +18,7 @@ final class StoreWriter: @unchecked Sendable {
     typealias Completion<Value> = @Sendable (Result<Value, VectorStoreError>) -> Void
 
     enum Change: Sendable {
-        case put(CacheEntry, Embedding, Partition, StoreQuota, Completion<PutResult>)
+        case put(CacheEntry, Embedding, Partition, StoreQuota, LeaseToken?, Completion<PutResult>)
         case remove(RemovalSelector, isDryRun: Bool, now: Timestamp, Completion<RemovalResult>)
         /// A step of removing what has expired; the next one goes to the end of the queue.
         case sweep(now: Timestamp, removed: Int, Completion<Int>)
@@ -36,7 +36,7 @@ final class StoreWriter: @unchecked Sendable {
         /// Bytes that it holds while it waits, roughly.
         var bytes: Int {
             switch self {
-            case .put(let entry, let embedding, _, _, _): entry.approximateBytes + embedding.dimensions * 4
+            case .put(let entry, let embedding, _, _, _, _): entry.approximateBytes + embedding.dimensions * 4
             case .remove(.ids(let ids, _), _, _, _): ids.count * MemoryLayout<EntryID>.stride
             case .remove(.radius(let embedding, _, _), _, _, _): embedding.dimensions * 4
             case .remember(let vectors, _, _): vectors.reduce(0) { $0 + $1.vector.dimensions * 4 }
@@ -46,7 +46,7 @@ final class StoreWriter: @unchecked Sendable {
 
         func fail(_ error: VectorStoreError) {
             switch self {
-            case .put(_, _, _, _, let completion): completion(.failure(error))
+            case .put(_, _, _, _, _, let completion): completion(.failure(error))
             case .remove(_, _, _, let completion): completion(.failure(error))
             case .sweep(_, _, let completion): completion(.failure(error))
             case .remember(_, _, let completion): completion(.failure(error))
@@ -60,6 +60,8 @@ final class StoreWriter: @unchecked Sendable {
     private let maximumQueuedBytes: Int
     private let queuedBytes = Atomic<Int>(0)
     private let closing = Mutex(Closing())
+    /// Of this process alone. Checked and made void in line with the changes.
+    let leases = Mutex(LeaseTable())
     private var tables: WriterTables
     private var vectors: VectorRows
     /// Vectors that were read since the last ones were kept.
@@ -186,12 +188,16 @@ final class StoreWriter: @unchecked Sendable {
         _ change: Change, isFirst: Bool, in database: Database, _ draft: inout Draft
     ) throws -> (() -> Void)? {
         switch change {
-        case .put(let entry, let embedding, let partition, let quota, let completion):
+        case .put(let entry, let embedding, let partition, let quota, let lease, let completion):
             do {
                 let result = try self.alone {
-                    try self.tables.put(entry, embedding, in: partition, quota: quota, database, &draft)
+                    if let lease { try self.check(lease, on: entry.id, in: partition) }
+                    return try self.tables.put(entry, embedding, in: partition, quota: quota, database, &draft)
                 }
-                return { completion(result) }
+                return {
+                    if case .success = result { self.leases.withLock { $0.end(entry.id, in: partition) } }
+                    completion(result)
+                }
             } catch is MemoryLags {
                 if !isFirst { return nil }
                 let path = self.file.path
@@ -199,6 +205,8 @@ final class StoreWriter: @unchecked Sendable {
             }
         case .remove(let selector, let isDryRun, let now, let completion):
             var removal = Removal(isDryRun: isDryRun, now: now)
+            // Also if it fails: what it meant to remove must not be stored again.
+            if !isDryRun { self.leases.withLock { $0.void(selector) } }
             let result = try self.alone {
                 try self.tables.remove(selector, &removal, database, &draft)
                 if !isDryRun {
@@ -225,6 +233,11 @@ final class StoreWriter: @unchecked Sendable {
                 if !self.queue.append(next) { self.postponed.append(next) }
             }
         }
+    }
+
+    private func check(_ lease: LeaseToken, on id: EntryID, in partition: Partition) throws(VectorStoreError) {
+        let isHeld = self.leases.withLock { $0.holds(lease, on: id, in: partition.cache, at: .now) }
+        if !isHeld { throw .leaseIsOver }
     }
 
     /// Turns a fault that voids only one statement into a result; the transaction goes on.

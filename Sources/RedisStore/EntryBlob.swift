@@ -13,11 +13,13 @@ import NIOCore
 ///         49      8  created, ms
 ///         57      4  bytes that count for the quota
 ///         61      4  bytes of the response
-///         65      1  form of the rest: 1
-///         66         flags, usage, content type, attributes, prompt, response, each with its length
+///         65      1  form of the rest: 1; 2 if it has a stale window
+///         66         flags, in form 2 the time until which it is fresh (8 bytes), usage, content type, attributes, prompt, response, each with its length
 enum EntryBlob {
     static let headerBytes = 65
     private static let form: UInt8 = 1
+    /// Only where it is needed, so that replicas of an older version read all else.
+    private static let staleForm: UInt8 = 2
 
     struct Header: Sendable {
         let token: [UInt8]
@@ -41,8 +43,10 @@ enum EntryBlob {
         // Both are far below 2^32: the limits of a request see to it.
         buffer.writeInteger(UInt32(clamping: entry.quotaBytes(dimensions: dimensions)))
         buffer.writeInteger(UInt32(clamping: entry.response.count))
-        buffer.writeInteger(Self.form)
+        let isStaling = entry.freshUntil < entry.expiresAt
+        buffer.writeInteger(isStaling ? Self.staleForm : Self.form)
         buffer.writeInteger((entry.usage == nil ? 0 : 1) | (entry.prompt == nil ? 0 : 2) as UInt8)
+        if isStaling { buffer.writeInteger(entry.freshUntil.milliseconds) }
         if let usage = entry.usage {
             buffer.writeInteger(usage.promptTokens)
             buffer.writeInteger(usage.completionTokens)
@@ -71,8 +75,13 @@ enum EntryBlob {
         let header = try Self.header(blob)
         var blob = blob
         blob.moveReaderIndex(to: min(blob.writerIndex, blob.readerIndex + Self.headerBytes))
-        guard blob.readInteger(as: UInt8.self) == Self.form, let flags = blob.readInteger(as: UInt8.self) else {
-            throw Damaged()
+        guard let form = blob.readInteger(as: UInt8.self), form == Self.form || form == Self.staleForm,
+            let flags = blob.readInteger(as: UInt8.self)
+        else { throw Damaged() }
+        var freshUntil: Timestamp?
+        if form == Self.staleForm {
+            guard let time = blob.readInteger(as: Int64.self) else { throw Damaged() }
+            freshUntil = Timestamp(milliseconds: time)
         }
         var usage: Usage?
         if flags & 1 != 0 {
@@ -89,7 +98,7 @@ enum EntryBlob {
         else { throw Damaged() }
         return CacheEntry(
             id: id, prompt: prompt, response: response, contentType: contentType, attributes: attributes, usage: usage,
-            createdAt: header.createdAt, expiresAt: header.expiresAt)
+            createdAt: header.createdAt, freshUntil: freshUntil, expiresAt: header.expiresAt)
     }
 }
 

@@ -11,7 +11,8 @@ package import RedisClient
 //   semcache:1:{tag}:a             hash    entries and bytes: of all, and of each cache and embedding identity
 //   semcache:1:{tag}:c             hash    cache key → name
 //   semcache:1:{tag}:d             zset    partition, by when something in it expires at the earliest
-//   semcache:1:{tag}:e             hash    the sequence of changes and the epoch of each cache; never removed
+//   semcache:1:{tag}:e             hash    the sequence of changes, the epoch of each cache, voids of leases; never removed
+//   semcache:1:{tag}:f:<entry>     lease on making an entry (``LeaseScripts``); expires
 //   semcache:1:{tag}:r             hash    the register of replicas that may answer from memory (Coherence/)
 //   semcache:1:{tag}:t             zset    tokens of puts, as long as they might be sent again
 //   semcache:1:{tag}:x:<partition> zset    entry id, by expiry
@@ -53,6 +54,7 @@ package struct TenantKeys: Sendable, Hashable {
     var register: RedisKey { self.key("r") }
     var due: RedisKey { self.key("d") }
     var tokens: RedisKey { self.key("t") }
+    func lease(on id: EntryID) -> RedisKey { self.key("f:").appending(id.bytes) }
 
     /// All that scripts change besides `entries`, but for what is a partition's.
     var declared: [RedisKey] {

@@ -146,6 +146,7 @@ extension VectorStoreError {
         switch error.code {
         case .overloaded: self.init(.overloaded, "Redis: \(error.message)")
         case .protocolViolation: self.init(.unavailable, "Redis: \(error.message)")
+        case .refused where error.reply?.prefix == "ABORTED": self = .leaseIsOver
         case .refused where error.reply?.prefix == "LATE":
             self.init(.unavailable, "Redis came to the change only after its time was over")
         case .refused where error.reply?.text.contains("dimension mismatch") == true:

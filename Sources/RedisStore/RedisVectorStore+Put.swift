@@ -7,10 +7,11 @@ import RedisClient
 
 extension RedisVectorStore {
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota, lease: LeaseToken?,
         by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try Self.checkUnitLength(embedding)
+        if let lease, lease.id != entry.id { throw .leaseIsOver }
         let part = StoreQuota(entries: self.part(of: quota.entries), bytes: self.part(of: quota.bytes))
         let quotaBytes = entry.quotaBytes(dimensions: embedding.dimensions)
         guard quotaBytes <= part.bytes ?? .max else {
@@ -24,7 +25,8 @@ extension RedisVectorStore {
         let fence = try await self.directory.fence(of: keys, tenant: partition.cache.tenant, in: time)
         let put = RedisChange(
             script: self.scripts.put, keys: keys,
-            others: home.declared + self.index.keys(of: [entry.id], in: home, identity: partition.identity),
+            others: home.declared + [keys.lease(on: entry.id)]
+                + self.index.keys(of: [entry.id], in: home, identity: partition.identity),
             fence: fence, time: time, gate: self.gate)
         // Drawn once: if it is sent again, it is the same put.
         let blob = EntryBlob.encode(
@@ -46,6 +48,7 @@ extension RedisVectorStore {
             command.append(part.entries.map(String.init) ?? "")
             command.append(part.bytes.map(String.init) ?? "")
             command.append(Int64(Limits.maximumEvictionsPerPut))
+            command.append(lease.map { Array($0.nonce) } ?? [])
             command.append(telling.encoded())
         }
         let (result, witnesses) = try self.result(ofPut: reply, keys)

@@ -12,6 +12,7 @@ extension RedisVectorStore {
         var removal = Removal(store: self, isDryRun: dryRun, now: now)
         defer { for announced in removal.expected { self.coherence?.acknowledgements.forget(announced) } }
         if !dryRun { await self.coherence?.listen(to: selector.tenant) }
+        if !dryRun { try await self.voidLeases(selector) }
         switch selector {
         case .ids(let ids, let cache):
             try await removal.remove(ids, of: cache)

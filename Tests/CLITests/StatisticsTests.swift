@@ -24,6 +24,7 @@ struct StatisticsTextTests {
                     \.entries, \.responseBytes, \.exactHitsL1, \.exactHitsStore, \.semanticHitsL1, \.semanticHitsStore,
                     \.missesNoEntry, \.missesNotStored, \.missesBelowThreshold, \.missesTooOld, \.missesDegraded,
                     \.missesFiltered, \.stores, \.invalidatedEntries, \.bypasses, \.evictedEntries,
+                    \.leasesGranted, \.waitsFilled, \.staleHits, \.abortedStores,
                 ]
                 for counter in counters { cache[keyPath: counter] = 1_234_567 }
                 return cache
@@ -36,6 +37,7 @@ struct StatisticsTextTests {
         #expect(lines.allSatisfy { $0.count <= 120 })
         #expect(lines.contains { $0.contains("BYPASSED") && $0.contains("EVICTED") })
         #expect(lines.contains { $0.contains("FILTERED") })
+        #expect(lines.contains { $0.contains("LEASES") && $0.contains("STALE HITS") })
     }
 
     @Test func `a tenant's quotas and refusals are shown where there are some`() {

@@ -32,26 +32,27 @@ struct EngineFixture {
     @discardableResult
     func store(
         _ prompt: String, _ response: String, cache: String = "c", vary: [VaryPart] = [], ttl: Duration? = nil,
-        scope: TenantScope? = nil
+        stale: Duration? = nil, lease: LeaseToken? = nil, scope: TenantScope? = nil
     ) async throws -> StoreOutcome {
         try await self.engine.store(
             StoreRequest(
                 cache: cache, prompt: .text(CanonicalPrompt(prompt)), vary: vary, response: Array(response.utf8),
-                timeToLive: ttl),
+                timeToLive: ttl, staleTimeToLive: stale, lease: lease),
             scope: scope ?? self.scope, by: .now + .seconds(30))
     }
 
     func lookup(
         _ prompt: String, cache: String = "c", vary: [VaryPart] = [], threshold: Float? = nil, topK: Int = 1,
         maximumAge: Duration? = nil, mode: LookupRequest.Mode = .both, embedding: [Float]? = nil,
-        scope: TenantScope? = nil
+        filter: MetadataFilter? = nil, lease: Duration? = nil, wait: LookupRequest.Wait = .none,
+        within time: Duration = .seconds(30), scope: TenantScope? = nil
     ) async throws -> LookupOutcome {
         try await self.engine.lookup(
             LookupRequest(
-                cache: cache, prompt: .text(CanonicalPrompt(prompt)), vary: vary, similarityThreshold: threshold,
-                topK: topK,
-                maximumAge: maximumAge, mode: mode, embedding: embedding),
-            scope: scope ?? self.scope, by: .now + .seconds(30))
+                cache: cache, prompt: .text(CanonicalPrompt(prompt)), vary: vary, filter: filter,
+                similarityThreshold: threshold, topK: topK, maximumAge: maximumAge, mode: mode, embedding: embedding,
+                lease: lease, wait: wait),
+            scope: scope ?? self.scope, by: .now + time)
     }
 
     /// - Parameter scopes: The fixture's if `nil`.

@@ -48,7 +48,8 @@ import Testing
             return .store(
                 StoreRequest(
                     cache: cache, prompt: question, vary: vary, response: Array("answer \(number)".utf8),
-                    attributes: attributes, timeToLive: .seconds(random.int(1...300)), usage: random.usage()))
+                    attributes: attributes, timeToLive: .seconds(random.int(1...300)),
+                    staleTimeToLive: random.chance(0.5) ? nil : .seconds(random.int(1...300)), usage: random.usage()))
         }
     }
 
@@ -108,6 +109,9 @@ import Testing
             call(one, asking.data(2, Array("where is my invoice\0".utf8))), call(one, asking.text(1, "")),
             call(one, asking.text(1, "support\0")), call(one.varint(2, 1_000_000), asking),
             call(one.text(60, "later"), asking.text(61, "later")),
+            call(one, asking.varint(11, 999)), call(one, asking.varint(11, 600_001)), call(one, asking.varint(12, 1)),
+            call(one, asking.varint(11, 0)), call(one, asking.varint(11, 1000).varint(12, 1).varint(13, 1)),
+            call(one, asking.varint(11, UInt64.max)), call(one, asking.varint(13, 5)),
         ]
     }()
 

@@ -114,7 +114,7 @@ import Testing
             let selector = RemovalSelector.filter(filter, in: self.home.cache)
             #expect(try await store.remove(selector, dryRun: true, at: ms(0)).count == count)
             await store.close()
-            #expect(try self.read("PRAGMA user_version") == 5)
+            #expect(try self.read("PRAGMA user_version") == 6)
             #expect(try self.read("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'") == 0)
         }
         let store = try openStore(self.folder.file)
@@ -129,20 +129,50 @@ import Testing
         let entry = try entry("q", in: self.home)
         _ = try await store.put(entry, embedding: random.vector(), in: self.home)
         await store.close()
-        try self.change("DROP TABLE vectors; DROP TABLE versions; PRAGMA user_version = 3")
+        try self.change(
+            """
+            DROP TABLE vectors; DROP TABLE versions; ALTER TABLE entries DROP COLUMN fresh_ms;
+            PRAGMA user_version = 3
+            """)
         store = try openStore(self.folder.file)
         #expect(try await store.entry(entry.id, in: self.home, at: ms(0)) == entry)
         #expect(try await store.version(of: self.home.cache) == CacheVersion(epoch: 0, sequence: 0))
         #expect(try await store.remove(.cache(self.home.cache), dryRun: false, at: ms(0)).count == 1)
         #expect(try await store.version(of: self.home.cache) == CacheVersion(epoch: 1, sequence: 1))
         await store.close()
-        #expect(try self.read("PRAGMA user_version") == 5)
+        #expect(try self.read("PRAGMA user_version") == 6)
         try self.change("UPDATE versions SET epoch = -9")
         store = try openStore(self.folder.file)
         let fault = try await #require(throws: VectorStoreError.self) {
             try await store.version(of: self.home.cache)
         }
         #expect(fault.code == .corrupt && fault.message.contains(self.folder.file))
+    }
+
+    @Test
+    func `a file of version 5 is brought up: what it has is fresh to its end, what comes may have a stale window`()
+        async throws
+    {
+        var random = self.random
+        var store = try openStore(self.folder.file)
+        let old = try entry("old", in: self.home)
+        _ = try await store.put(old, embedding: random.vector(), in: self.home, quota: .unlimited)
+        await store.close()
+        try self.change("ALTER TABLE entries DROP COLUMN fresh_ms; PRAGMA user_version = 5")
+        let prompt = try CanonicalPrompt("new")
+        let new = CacheEntry(
+            id: self.home.entryID(of: prompt), prompt: prompt, response: [1], contentType: "a", attributes: [],
+            usage: nil, createdAt: ms(0), freshUntil: ms(10), expiresAt: ms(1000))
+        for round in 0..<2 {
+            store = try openStore(self.folder.file)
+            #expect(try await store.entry(old.id, in: self.home, at: ms(0)) == old)
+            if round == 0 {
+                _ = try await store.put(new, embedding: random.vector(), in: self.home, quota: .unlimited)
+            }
+            #expect(try await store.entry(new.id, in: self.home, at: ms(500)) == new)
+            await store.close()
+            #expect(try self.read("PRAGMA user_version") == 6)
+        }
     }
 
     @Test func `a file of version 1 that cannot be brought up stays as it is`() async throws {

@@ -48,7 +48,7 @@ import Testing
 
     func put(_ prompt: String, quota: StoreQuota = .unlimited) throws {
         let refusal = self.writer.submit(
-            .put(try entry(prompt, in: self.home), self.vector, self.home, quota) { [answers] in
+            .put(try entry(prompt, in: self.home), self.vector, self.home, quota, nil) { [answers] in
                 answers.add($0) { result in
                     let evicted = result.evicted.isEmpty ? "" : ", evicted \(result.evicted.count)"
                     return (result.isReplacement ? "replaced" : "new") + evicted

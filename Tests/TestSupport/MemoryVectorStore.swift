@@ -14,6 +14,7 @@ package final class MemoryVectorStore: VectorStore {
         case scan
         case sizes
         case version
+        case lease
     }
 
     package enum Phase: Sendable, Hashable {
@@ -26,7 +27,7 @@ package final class MemoryVectorStore: VectorStore {
     /// Called around every operation: may wait, and may make it fail.
     package typealias Hook = @Sendable (Operation, Phase) async -> VectorStoreError?
 
-    private struct Row {
+    struct Row {
         let entry: CacheEntry
         let embedding: Embedding
         let partition: Partition
@@ -37,7 +38,7 @@ package final class MemoryVectorStore: VectorStore {
         var quotaBytes: Int { self.entry.quotaBytes(dimensions: self.embedding.dimensions) }
     }
 
-    private struct State {
+    struct State {
         var rows: [Digest: [EntryID: Row]] = [:]
         /// Of a partition's vectors, decided by the first.
         var dimensions: [Digest: Int] = [:]
@@ -47,6 +48,7 @@ package final class MemoryVectorStore: VectorStore {
         var hook: Hook?
         var operations: [Operation: Int] = [:]
         var uses = 0
+        var leases = LeaseTable()
 
         mutating func count(_ removal: RemovalSelector.Scope) {
             switch removal {
@@ -132,13 +134,19 @@ package final class MemoryVectorStore: VectorStore {
     }
 
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota, lease: LeaseToken?,
         by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try self.check(embedding, in: partition, decides: true)
         let bytes = entry.quotaBytes(dimensions: embedding.dimensions)
-        let result: PutResult? = try await self.perform(.put) { state in
-            if bytes > quota.bytes ?? .max { return nil }
+        let result: Result<PutResult, VectorStoreError> = try await self.perform(.put) { state in
+            if let lease, !state.leases.holds(lease, on: entry.id, in: partition.cache, at: .now) {
+                return .failure(.leaseIsOver)
+            }
+            if bytes > quota.bytes ?? .max {
+                return .failure(VectorStoreError(.overQuota, "the entry alone is larger than the quota"))
+            }
+            state.leases.end(entry.id, in: partition)
             let now = entry.createdAt
             let old = state.rows[partition.key]?.removeValue(forKey: entry.id)
             let evicted = state.makeRoom(for: bytes, of: partition.cache.tenant, quota: quota, at: now)
@@ -146,10 +154,10 @@ package final class MemoryVectorStore: VectorStore {
                 entry: entry, embedding: embedding, partition: partition, lastUse: now, order: 0)
             state.touch(entry.id, in: partition, at: now)
             state.changes[partition.cache.tenant.tenant.key, default: 0] += 1
-            return PutResult(isReplacement: old.map { $0.entry.expiresAt > now } ?? false, evicted: evicted)
+            return .success(
+                PutResult(isReplacement: old.map { $0.entry.expiresAt > now } ?? false, evicted: evicted))
         }
-        guard let result else { throw VectorStoreError(.overQuota, "the entry alone is larger than the quota") }
-        return result
+        return try result.get()
     }
 
     package func remove(
@@ -158,7 +166,10 @@ package final class MemoryVectorStore: VectorStore {
         if case .radius(let center, _, let partition) = selector { try self.check(center, in: partition) }
         return try await self.perform(.remove) { state in
             var removed: [EntryID] = []
-            if !dryRun { state.count(selector.scope) }
+            if !dryRun {
+                state.count(selector.scope)
+                state.leases.void(selector)
+            }
             for (key, rows) in state.rows {
                 for (id, row) in rows where Self.selects(selector, id, row) {
                     if row.entry.expiresAt > now { removed.append(id) }
@@ -197,30 +208,6 @@ package final class MemoryVectorStore: VectorStore {
         }
     }
 
-    package func sizes(
-        of tenant: TenantScope, identities: Set<Digest>, at now: Timestamp
-    ) async throws(VectorStoreError) -> TenantSize {
-        try await self.perform(.sizes) { state in
-            let rows = state.rows(of: tenant).filter { $0.entry.expiresAt > now }
-            let caches = Dictionary(grouping: rows, by: \.partition.cache).map { cache, rows in
-                let bytes = rows.reduce(0) { $0 + $1.entry.response.count }
-                return CacheSize(cache: cache.name, entries: rows.count, responseBytes: bytes)
-            }
-            return TenantSize(
-                caches: caches, entries: rows.count, bytes: rows.reduce(0) { $0 + $1.quotaBytes },
-                orphanedEntries: rows.count { !identities.contains($0.partition.identity) })
-        }
-    }
-
-    package func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {
-        try await self.perform(.version) { state in
-            let tenant = cache.tenant.tenant.key
-            return CacheVersion(
-                epoch: (state.removals[cache.key] ?? 0) + (state.removals[tenant] ?? 0),
-                sequence: state.changes[tenant] ?? 0)
-        }
-    }
-
     /// - Parameter decides: Whether the vector's dimension is the partition's, if it has none.
     private func check(
         _ embedding: Embedding, in partition: Partition, decides: Bool = false
@@ -238,7 +225,7 @@ package final class MemoryVectorStore: VectorStore {
         }
     }
 
-    private func perform<Value: Sendable>(
+    func perform<Value: Sendable>(
         _ operation: Operation, _ body: (inout sending State) -> sending Value
     ) async throws(VectorStoreError) -> Value {
         let hook = self.state.withLock { state in

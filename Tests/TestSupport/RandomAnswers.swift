@@ -8,10 +8,17 @@ extension SeededGenerator {
     /// As it looks on the wire: without its prompt.
     package mutating func entry(prompt: CanonicalPrompt? = nil) -> CacheEntry {
         let created = Int64(self.int(0...2_000_000_000_000))
+        let fresh = created + Int64(self.int(0...1_000_000_000))
         return CacheEntry(
             id: self.entryID(), prompt: prompt, response: self.response(), contentType: self.text(1...20),
             attributes: self.attributes(), usage: self.usage(), createdAt: Timestamp(milliseconds: created),
-            expiresAt: Timestamp(milliseconds: created + Int64(self.int(0...1_000_000_000))))
+            freshUntil: Timestamp(milliseconds: fresh),
+            expiresAt: Timestamp(milliseconds: fresh + Int64(self.chance(0.5) ? 0 : self.int(1...1_000_000_000))))
+    }
+
+    private mutating func fill() -> FillStatus? {
+        let remaining = Duration.milliseconds(self.int(0...600_000))
+        return self.pick([nil, .underWay(remaining: remaining), .lease(self.leaseToken(), remaining: remaining)])
     }
 
     package mutating func lookupOutcome() -> LookupOutcome {
@@ -23,7 +30,7 @@ extension SeededGenerator {
         return .hit(
             LookupHit(
                 kind: self.pick([.exact, .semantic]), tier: self.pick([.l1, .store]), matches: matches,
-                at: matches[0].entry.createdAt + .milliseconds(self.int(0...1_000_000_000))))
+                at: matches[0].entry.createdAt + .milliseconds(self.int(0...1_000_000_000)), fill: self.fill()))
     }
 
     private mutating func miss() -> LookupMiss {
@@ -34,7 +41,7 @@ extension SeededGenerator {
             id: self.entryID(), similarity: Float.random(in: -1...1, using: &self), isApproximate: self.chance(0.5))
         return LookupMiss(
             reason: self.pick(reasons), nearest: self.chance(0.5) ? nearest : nil,
-            similarityThreshold: Float.random(in: -1...1, using: &self))
+            similarityThreshold: Float.random(in: -1...1, using: &self), fill: self.fill())
     }
 
     private mutating func statistics() -> ServiceStatistics {
@@ -45,6 +52,7 @@ extension SeededGenerator {
                 \.entries, \.responseBytes, \.exactHitsL1, \.exactHitsStore, \.semanticHitsL1, \.semanticHitsStore,
                 \.missesNoEntry, \.missesNotStored, \.missesBelowThreshold, \.missesTooOld, \.missesDegraded, \.stores,
                 \.invalidatedEntries, \.missesFiltered, \.bypasses, \.evictedEntries,
+                \.leasesGranted, \.waitsFilled, \.staleHits, \.abortedStores,
             ]
             for counter in counters { cache[keyPath: counter] = self.next() }
             return cache
@@ -84,7 +92,7 @@ extension SeededGenerator {
 
     package mutating func serverMessage() -> ServerMessage {
         let response: ServiceResponse
-        switch self.int(0...11) {
+        switch self.int(0...12) {
         case 0:
             var welcome = Welcome(
                 version: UInt32(self.int(0...9)), serverVersion: self.text(),
@@ -112,6 +120,9 @@ extension SeededGenerator {
         case 10:
             let vectors = (0..<self.int(0...4)).map { _ in (0..<self.int(0...9)).map { Float($0) } }
             response = .embed(EmbedOutcome(identity: self.text(), vectors: vectors))
+        case 11:
+            response = .lease(
+                LeaseOutcome(remaining: .milliseconds(self.int(0...600_000)), isReleased: self.chance(0.5)))
         default: response = .ping(serverVersion: self.text())
         }
         return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .success(response)))

@@ -79,22 +79,37 @@ extension SeededGenerator {
         self.bytes(self.chance(0.05) ? self.int(1...70_000) : self.int(1...300))
     }
 
+    package mutating func leaseToken() -> LeaseToken {
+        // Of one byte at least, which is never refused.
+        self.chance(0.5) ? LeaseToken(for: self.entryID()) : LeaseToken(bytes: self.bytes(self.int(1...64)))!
+    }
+
+    package mutating func leaseRequest() -> LeaseRequest {
+        LeaseRequest(
+            cache: self.text(1...8), token: self.leaseToken(),
+            action: self.chance(0.5) ? .release : .extend(.milliseconds(self.int(1000...600_000))))
+    }
+
     package mutating func lookupRequest() -> LookupRequest {
-        LookupRequest(
+        let lease: Duration? = self.chance(0.5) ? nil : .milliseconds(self.int(1000...600_000))
+        return LookupRequest(
             cache: self.text(1...8), prompt: self.prompt(), vary: self.vary(),
             filter: self.chance(0.7) ? nil : self.filter(),
             similarityThreshold: self.chance(0.5) ? nil : Float.random(in: -1...1, using: &self),
             topK: self.chance(0.7) ? 1 : self.int(1...100),
             maximumAge: self.chance(0.5) ? nil : .milliseconds(Int64(self.next() >> UInt64(self.int(1...60)))),
-            mode: self.pick([.both, .exact, .semantic]), embedding: self.embedding())
+            mode: self.pick([.both, .exact, .semantic]), embedding: self.embedding(), lease: lease,
+            wait: lease == nil
+                ? .none : self.pick([.none, .untilDeadline, .atMost(.milliseconds(self.int(1...1_000_000)))]))
     }
 
     package mutating func storeRequest() -> StoreRequest {
         StoreRequest(
             cache: self.text(1...8), prompt: self.prompt(), vary: self.vary(), response: self.response(),
             contentType: self.text(1...20), attributes: self.attributes(),
-            timeToLive: self.chance(0.5) ? nil : .milliseconds(self.int(1...100_000_000)), embedding: self.embedding(),
-            usage: self.usage())
+            timeToLive: self.chance(0.5) ? nil : .milliseconds(self.int(1...100_000_000)),
+            staleTimeToLive: self.chance(0.5) ? nil : .milliseconds(self.int(0...100_000_000)),
+            embedding: self.embedding(), usage: self.usage(), lease: self.chance(0.5) ? nil : self.leaseToken())
     }
 
     package mutating func invalidateRequest() -> InvalidateRequest {
@@ -141,13 +156,14 @@ extension SeededGenerator {
         default: break
         }
         let request: ServiceRequest =
-            switch self.int(0...11) {
+            switch self.int(0...12) {
             case 0...3: .lookup(self.lookupRequest())
             case 4...6: .store(self.storeRequest())
             case 7: .invalidate(self.invalidateRequest())
             case 8: .stats(cache: self.chance(0.5) ? nil : self.text(1...8))
             case 9: .export(self.exportRequest())
             case 10: .embed(self.embedRequest())
+            case 11: .lease(self.leaseRequest())
             default: .ping
             }
         return .call(

@@ -6,7 +6,7 @@ extension EngineFigures {
     /// The figures as metrics. `tenant` is a label for each tenant of ``tenants``, which are those that the configuration
     /// declares; the rest is `other`, and so is a tenant of that name.
     package var families: [FigureFamily] {
-        self.outcomeFamilies + self.changeFamilies + self.sizeFamilies + self.embedderFamilies
+        self.outcomeFamilies + self.fillFamilies + self.changeFamilies + self.sizeFamilies + self.embedderFamilies
             + self.processFamilies
     }
 
@@ -41,6 +41,21 @@ extension EngineFigures {
                 "semcache_cost_saved_total", "Cost of answers that hits saved, in the unit it was stated in", .counter,
                 self.everyTenant { [([], $0.costSaved)] }),
         ]
+    }
+
+    private var fillFamilies: [FigureFamily] {
+        let figures: [(String, String, KeyPath<Tenant, UInt64>)] = [
+            ("semcache_stale_hits_total", "Hits whose answer was past its time to live", \.sum.staleHits),
+            ("semcache_leases_granted_total", "Lookups that were told to make the answer", \.sum.leasesGranted),
+            ("semcache_waits_filled_total", "Lookups that waited for another's answer and got it", \.sum.waitsFilled),
+            (
+                "semcache_aborted_stores_total", "Stores refused because their lease had ended or was void",
+                \.sum.abortedStores
+            ),
+        ]
+        return figures.map { name, help, path in
+            FigureFamily(name, help, .counter, self.everyTenant { [([], Double($0[keyPath: path]))] })
+        }
     }
 
     private var changeFamilies: [FigureFamily] {

@@ -15,6 +15,7 @@ struct EngineMetrics: Sendable {
         case stats = "Stats"
         case export = "Export"
         case embed = "Embed"
+        case lease = "Lease"
     }
 
     private let durations: [Method: Timer]

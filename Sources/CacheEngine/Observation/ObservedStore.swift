@@ -14,6 +14,7 @@ struct ObservedStore: VectorStore {
         case scan
         case sizes
         case version
+        case lease
     }
 
     /// One that was given up by its caller is not the store's fault.
@@ -42,6 +43,7 @@ struct ObservedStore: VectorStore {
 
     var indexBytes: Int { self.store.indexBytes }
     var systemName: String? { self.store.systemName }
+    var isShared: Bool { self.store.isShared }
 
     func entry(_ id: EntryID, in partition: Partition, at now: Timestamp) async throws(VectorStoreError) -> CacheEntry?
     {
@@ -60,10 +62,11 @@ struct ObservedStore: VectorStore {
 
     func put(
         _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
-        by deadline: ContinuousClock.Instant
+        lease: LeaseToken?, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try await self.observe(.put) { () async throws(VectorStoreError) -> PutResult in
-            try await self.store.put(entry, embedding: embedding, in: partition, quota: quota, by: deadline)
+            try await self.store.put(
+                entry, embedding: embedding, in: partition, quota: quota, lease: lease, by: deadline)
         }
     }
 
@@ -96,6 +99,28 @@ struct ObservedStore: VectorStore {
     func version(of cache: CacheScope) async throws(VectorStoreError) -> CacheVersion {
         try await self.observe(.version) { () async throws(VectorStoreError) -> CacheVersion in
             try await self.store.version(of: cache)
+        }
+    }
+
+    func acquireLease(
+        on id: EntryID, in partition: Partition, for time: Duration, seen: Timestamp?, at now: Timestamp
+    ) async throws(VectorStoreError) -> LeaseGrant {
+        try await self.observe(.lease) { () async throws(VectorStoreError) -> LeaseGrant in
+            try await self.store.acquireLease(on: id, in: partition, for: time, seen: seen, at: now)
+        }
+    }
+
+    func extendLease(
+        _ token: LeaseToken, in cache: CacheScope, for time: Duration
+    ) async throws(VectorStoreError) -> Duration {
+        try await self.observe(.lease) { () async throws(VectorStoreError) -> Duration in
+            try await self.store.extendLease(token, in: cache, for: time)
+        }
+    }
+
+    func releaseLease(_ token: LeaseToken, in cache: CacheScope) async throws(VectorStoreError) -> Bool {
+        try await self.observe(.lease) { () async throws(VectorStoreError) -> Bool in
+            try await self.store.releaseLease(token, in: cache)
         }
     }
 

@@ -2,16 +2,18 @@
 
 package import CacheModel
 
-/// What has changed in a tenant's part of a store, by whichever replica.
+/// What has happened in a store that others share: told to whoever keeps something of it, or waits for it.
 package enum StoreNews: Sendable, Hashable {
-    /// - Parameter partition: The first half of the partition's key.
+    /// - partition: The first half of its key.
     case stored(EntryID, partition: EntryID, cache: Digest)
+    /// Those that a removal named, found or not.
     case removed([EntryID], cache: Digest)
+    /// A removal that does not name its entries.
     case emptied(cache: Digest)
     case emptiedTenant
-    /// Whoever was to make the answer to this prompt has given up.
+    /// The lease on making this entry was given up.
     case released(EntryID)
-    /// News may have been missed: nothing that was read before is known to be right.
+    /// News may have been missed.
     case missed
 }
 

@@ -6,7 +6,7 @@ package import CacheModel
 ///
 /// No method can be called without a ``TenantScope``: it is in the ``Partition`` and the ``CacheScope``. Entry and index
 /// change together or not at all. What has expired at `now` is in no result.
-package protocol VectorStore: Sendable {
+package protocol VectorStore: FillLeases {
     /// Gets an entry by id.
     ///
     /// - Throws: ``VectorStoreError``; never for "not there".
@@ -29,11 +29,13 @@ package protocol VectorStore: Sendable {
     /// - Parameters:
     ///   - embedding: Of the dimension of the partition's embedding identity.
     ///   - quota: Of the partition's tenant.
+    ///   - lease: Under which it is done, or not at all. It ends the lease on the entry in any case, when it is done.
     ///   - deadline: Whoever asked knows by then that it failed, and may go by that: a store whose changes can lie
     ///     somewhere on the way must not do it later.
-    /// - Throws: ``VectorStoreError`` with `.overQuota` if the entry alone is larger than the quota.
+    /// - Throws: ``VectorStoreError`` with `.overQuota` if the entry alone is larger than the quota, `.aborted` if the lease has
+    ///   ended or is void.
     func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota, lease: LeaseToken?,
         by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult
 
@@ -74,10 +76,20 @@ extension VectorStore {
 
     /// Stores an entry, however long it takes.
     package func put(
-        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        lease: LeaseToken? = nil
     ) async throws(VectorStoreError) -> PutResult {
         try await self.put(
-            entry, embedding: embedding, in: partition, quota: quota, by: .now + Limits.maximumDeadline)
+            entry, embedding: embedding, in: partition, quota: quota, lease: lease, by: .now + Limits.maximumDeadline)
+    }
+
+    /// Stores an entry without a lease.
+    package func put(
+        _ entry: CacheEntry, embedding: Embedding, in partition: Partition, quota: StoreQuota,
+        by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> PutResult {
+        try await self.put(
+            entry, embedding: embedding, in: partition, quota: quota, lease: nil, by: deadline)
     }
 }
 
@@ -216,6 +228,8 @@ package struct VectorStoreError: Error, Sendable, Hashable, CustomStringConverti
         case overloaded
         /// An entry is larger than its tenant's quota.
         case overQuota = "over_quota"
+        /// The lease has ended, or was made void.
+        case aborted
         /// The store's data is not as it must be.
         case corrupt
     }

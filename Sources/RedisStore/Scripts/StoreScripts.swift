@@ -18,10 +18,11 @@ struct StoreScripts: Sendable {
     let renew: RedisScript
     let confirm: RedisScript
     let strike: RedisScript
+    let leases: LeaseScripts
 
     /// - Parameter index: ``VectorIndex/lua``.
     init(index: String) {
-        let prelude = Self.beginning + index + Self.accounting + Self.announcing
+        let prelude = Self.beginning + Self.leasing + index + Self.accounting + Self.announcing
         // Refused by the server as a whole, before it begins, where the memory is full.
         self.put = RedisScript("#!lua\n" + prelude + Self.eviction + Self.putting, isRepeatable: true)
         // Removals must work just there.
@@ -33,6 +34,7 @@ struct StoreScripts: Sendable {
         self.renew = RedisScript(coherence + Self.renewing, isRepeatable: true)
         self.confirm = RedisScript(coherence + Self.confirming, isRepeatable: true)
         self.strike = RedisScript(coherence + Self.striking, isRepeatable: true)
+        self.leases = LeaseScripts(prelude: Self.beginning + Self.leasing + Self.announcing)
     }
 
     private static let beginning = """
@@ -168,7 +170,8 @@ struct StoreScripts: Sendable {
 
     /// ARGV: 1 now, 2 fence (ms by the server's clock; 0: none), 3 partition, 4 id, 5 blob without its first byte,
     /// 6 vector, 7 extra, 8 descriptor, 9 cache name, 10 and 11 quota of entries and bytes ('': none), 12 most evictions,
-    /// 13 what the other replicas are told.
+    /// 13 nonce of the lease under which it is done ('': none),
+    /// 14 what the other replicas are told.
     ///
     /// Returns whether a live entry was replaced, the server's time, cache keys and ids of what was evicted in turn, and
     /// the witnesses of a replacement.
@@ -186,6 +189,8 @@ struct StoreScripts: Sendable {
             return {replaced, text(milliseconds()), {}, replaced == 1 and witnesses() or {}}
         end
         if is_late(ARGV[2]) then return lateness() end
+        local lease = lease_of(id)
+        if ARGV[13] ~= '' and not holds(lease, ARGV[13], string.sub(owner, 1, 32)) then return is_over() end
         -- First what can fail.
         local added = index_put(owner, partition, id, ARGV[6], ARGV[7], text(expires), text(created))
         if type(added) == 'table' and added.err then return added end
@@ -212,8 +217,9 @@ struct StoreScripts: Sendable {
         if ARGV[2] ~= '0' then redis.call('ZADD', tokens, ARGV[2], token) end
         count(owner, 1, quota, response)
         advance('')
+        redis.call('DEL', lease)
         for position = 1, #evicted, 2 do tell_removed(evicted[position], evicted[position + 1]) end
-        tell(ARGV[13])
+        tell(ARGV[14])
         return {tonumber(replaces), text(milliseconds()), evicted, replaces == '1' and witnesses() or {}}
         """
 }

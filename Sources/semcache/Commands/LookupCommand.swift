@@ -37,12 +37,19 @@ struct LookupCommand: AsyncParsableCommand {
     @Option(help: "Where to look: both, exact or semantic.")
     var mode = LookupModeText(mode: .both)
 
+    @Option(help: "Ask for the lease on making the answer, for this long, such as 30s.")
+    var lease: DurationText?
+
+    @Flag(help: "With --lease: wait while another makes the answer, until shortly before --timeout.")
+    var wait = false
+
     @OptionGroup var server: ServerOptions
 
     func validate() throws {
         guard (self.prompt != nil) != self.chat.isGiven else {
             throw ValidationError("Give a prompt, or a chat with --message or --messages.")
         }
+        guard self.lease != nil || !self.wait else { throw ValidationError("--wait needs --lease.") }
         _ = try Similarity.from(similarity: self.threshold, distance: self.distance, option: "--threshold")
         _ = try self.vary.parts()
     }
@@ -52,6 +59,8 @@ struct LookupCommand: AsyncParsableCommand {
         let threshold = try Similarity.from(
             similarity: self.threshold, distance: self.distance, option: "--threshold")
         let vary = try self.vary.parts()
+        let lease = self.lease.map { CacheLeaseWish.acquire(for: $0.duration) } ?? .none
+        let waits: CacheWait = self.wait ? .untilTimeout : .no
         let (answer, elapsed) = try await self.server.withClient { client in
             // Connects first, so that the time shown is the lookup's own.
             _ = try await client.ping()
@@ -61,12 +70,13 @@ struct LookupCommand: AsyncParsableCommand {
                 case .text(let prompt):
                     try await client.lookup(
                         prompt, in: self.cache.cache, vary: vary, filter: self.filter, similarityThreshold: threshold,
-                        topK: self.topK, maximumAge: self.maxAge?.duration, mode: self.mode.mode)
+                        topK: self.topK, maximumAge: self.maxAge?.duration, mode: self.mode.mode,
+                        lease: lease, waits: waits)
                 case .chat(let messages):
                     try await client.lookup(
                         messages, in: self.cache.cache, vary: vary, filter: self.filter,
                         similarityThreshold: threshold, topK: self.topK, maximumAge: self.maxAge?.duration,
-                        mode: self.mode.mode)
+                        mode: self.mode.mode, lease: lease, waits: waits)
                 }
             return (answer, ContinuousClock.now - start)
         }
@@ -85,8 +95,10 @@ struct LookupCommand: AsyncParsableCommand {
                 Output.bytes(match.response)
                 Output.error(Explanation.line(hit, match, position: position))
             }
+            if let line = Explanation.line(hit.lease, underWay: hit.fillUnderWay) { Output.error(line) }
         case .miss(let miss):
             Output.error(Explanation.line(miss))
+            if let line = Explanation.line(miss.lease, underWay: miss.fillUnderWay) { Output.error(line) }
         case .bypass(let bypass):
             Output.error(Explanation.line(bypass))
         }

@@ -26,6 +26,12 @@ struct StoreCommand: AsyncParsableCommand {
     @Option(help: "Time to live, such as 24h (default: the cache's).")
     var ttl: DurationText?
 
+    @Option(help: "Time after that in which it is served as stale, such as 1h, 0s for none (default: the cache's).")
+    var staleTtl: DurationText?
+
+    @Option(help: "The lease under which the response was made, as lookup --lease printed it.")
+    var lease: LeaseText?
+
     @Option(
         help: ArgumentHelp(
             """
@@ -69,16 +75,19 @@ struct StoreCommand: AsyncParsableCommand {
         let response = try self.responseBytes()
         let vary = try self.vary.parts()
         let attributes = try self.attributes()
+        let lease = self.lease.flatMap { FillLease(bytes: $0.bytes, cache: self.cache.cache) }
         let receipt = try await self.server.withClient { client in
             switch asked {
             case .text(let prompt):
                 try await client.store(
                     response, for: prompt, in: self.cache.cache, vary: vary, contentType: self.contentType,
-                    attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration)
+                    attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration,
+                    staleTimeToLive: self.staleTtl?.duration, lease: lease)
             case .chat(let messages):
                 try await client.store(
                     response, for: messages, in: self.cache.cache, vary: vary, contentType: self.contentType,
-                    attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration)
+                    attributes: attributes, tags: self.tag, timeToLive: self.ttl?.duration,
+                    staleTimeToLive: self.staleTtl?.duration, lease: lease)
             }
         }
         if self.server.json {
@@ -103,17 +112,20 @@ struct StoreCommand: AsyncParsableCommand {
 private struct ReceiptObject: Encodable {
     let entryID: String
     let expiresAt: String
+    let staleUntil: String?
     let isReplacement: Bool
 
     enum CodingKeys: String, CodingKey {
         case entryID = "entry_id"
         case expiresAt = "expires_at"
+        case staleUntil = "stale_until"
         case isReplacement = "replaced"
     }
 
     init(_ receipt: StoreReceipt) {
         self.entryID = receipt.entryID.description
         self.expiresAt = receipt.expiresAt.text
+        self.staleUntil = receipt.staleUntil == receipt.expiresAt ? nil : receipt.staleUntil.text
         self.isReplacement = receipt.isReplacement
     }
 }

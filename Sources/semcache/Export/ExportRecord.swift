@@ -26,6 +26,7 @@ struct ExportRecord: Encodable {
         case usage
         case createdAt = "created_at"
         case expiresAt = "expires_at"
+        case staleUntil = "stale_until"
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -45,5 +46,8 @@ struct ExportRecord: Encodable {
         try line.encodeIfPresent(self.entry.usage.map { JSONUsage($0) }, forKey: .usage)
         try line.encode(self.entry.createdAt.text, forKey: .createdAt)
         try line.encode(self.entry.expiresAt.text, forKey: .expiresAt)
+        if self.entry.staleUntil != self.entry.expiresAt {
+            try line.encode(self.entry.staleUntil.text, forKey: .staleUntil)
+        }
     }
 }

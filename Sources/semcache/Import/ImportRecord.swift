@@ -16,6 +16,7 @@ struct ImportRecord: Decodable, Equatable {
     let attributes: [String: JSONAttribute]
     let ttlSeconds: Double?
     let expiresAt: CacheInstant?
+    let staleUntil: CacheInstant?
     let vary: [String: String]
     let tags: [String]
     let contentType: String?
@@ -30,6 +31,7 @@ struct ImportRecord: Decodable, Equatable {
         case attributes
         case ttlSeconds = "ttl_seconds"
         case expiresAt = "expires_at"
+        case staleUntil = "stale_until"
         case vary
         case context
         case tags
@@ -47,12 +49,8 @@ struct ImportRecord: Decodable, Equatable {
         }
         self.attributes = try line.decodeIfPresent([String: JSONAttribute].self, forKey: .attributes) ?? [:]
         self.ttlSeconds = try line.decodeIfPresent(Double.self, forKey: .ttlSeconds)
-        self.expiresAt = try line.decodeIfPresent(String.self, forKey: .expiresAt).map { text in
-            guard let instant = CacheInstant(text) else {
-                throw DecodingError.dataCorruptedError(forKey: .expiresAt, in: line, debugDescription: "is no time")
-            }
-            return instant
-        }
+        self.expiresAt = try line.instant(.expiresAt)
+        self.staleUntil = try line.instant(.staleUntil)
         self.vary = try line.decodeIfPresent([String: String].self, forKey: .vary) ?? [:]
         self.tags = try line.decodeIfPresent([String].self, forKey: .tags) ?? []
         self.contentType = try line.decodeIfPresent(String.self, forKey: .contentType)
@@ -89,13 +87,26 @@ struct ImportRecord: Decodable, Equatable {
         }
     }
 
-    /// What "ttl_seconds" says, or else what is left until "expires_at", which may be nothing.
+    /// What "ttl_seconds" says, or else what is left until "expires_at", which may be nothing. One that is stale gets the
+    /// least there is, so that it stays stale.
     func timeToLive(at now: CacheInstant) -> Duration? {
         if let seconds = self.ttlSeconds { return .milliseconds(Int64((seconds * 1000).rounded())) }
         return self.expiresAt.map { expiresAt in
-            let (left, isOverflow) = expiresAt.milliseconds.subtractingReportingOverflow(now.milliseconds)
-            return isOverflow ? .zero : min(.milliseconds(left), Limits.maximumTimeToLive)
+            let left = Self.time(from: now, to: expiresAt)
+            guard left < .milliseconds(1), let stale = self.staleTimeToLive(at: now) else { return left }
+            return stale > .zero ? .milliseconds(1) : left
         }
+    }
+
+    /// What "stale_until" leaves after "expires_at", or from now on if that has passed.
+    func staleTimeToLive(at now: CacheInstant) -> Duration? {
+        guard let expiresAt = self.expiresAt, let staleUntil = self.staleUntil else { return nil }
+        return max(.zero, Self.time(from: now.milliseconds > expiresAt.milliseconds ? now : expiresAt, to: staleUntil))
+    }
+
+    private static func time(from start: CacheInstant, to end: CacheInstant) -> Duration {
+        let (left, isOverflow) = end.milliseconds.subtractingReportingOverflow(start.milliseconds)
+        return isOverflow ? .zero : min(.milliseconds(left), Limits.maximumTimeToLive)
     }
 
     private static func fault(_ error: DecodingError) -> CommandFault {
@@ -127,12 +138,23 @@ struct ImportRecord: Decodable, Equatable {
         switch CodingKeys(stringValue: field) {
         case .attributes: "an object of strings, numbers, Booleans and lists of strings"
         case .ttlSeconds: "a number"
-        case .expiresAt: "a time such as 2025-11-21T07:45:00.123Z"
+        case .expiresAt, .staleUntil: "a time such as 2025-11-21T07:45:00.123Z"
         case .vary: "an object of strings"
         case .tags: "a list of strings"
         case .usage: "an object of prompt_tokens, completion_tokens and cost"
         case .responseBase64: "a string of Base64"
         case .prompt, .response, .context, .contentType, nil: "a string"
+        }
+    }
+}
+
+extension KeyedDecodingContainer<ImportRecord.CodingKeys> {
+    fileprivate func instant(_ key: Key) throws -> CacheInstant? {
+        try self.decodeIfPresent(String.self, forKey: key).map { text in
+            guard let instant = CacheInstant(text) else {
+                throw DecodingError.dataCorruptedError(forKey: key, in: self, debugDescription: "is no time")
+            }
+            return instant
         }
     }
 }

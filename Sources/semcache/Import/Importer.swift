@@ -72,14 +72,15 @@ struct Importer: Sendable {
 
     private func store(_ record: ImportRecord) async throws -> Result<StoreReceipt, ImportSkip> {
         if let skip = record.skip { return .failure(skip) }
-        let timeToLive = record.timeToLive(at: .now)
+        let now = CacheInstant.now
+        let timeToLive = record.timeToLive(at: now)
         if let timeToLive, timeToLive < .milliseconds(1) { return .failure(.expired) }
         let attributes = record.attributes.mapValues { $0.value }
         let receipt = try await Patience.call { () async throws(CacheClientError) in
             try await self.client.store(
                 record.response, for: record.prompt, in: self.cache, vary: record.vary,
                 contentType: record.contentType, attributes: attributes, tags: record.tags, timeToLive: timeToLive,
-                usage: record.usage.map { $0.usage })
+                staleTimeToLive: record.staleTimeToLive(at: now), usage: record.usage.map { $0.usage })
         }
         return .success(receipt)
     }

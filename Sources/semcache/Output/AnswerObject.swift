@@ -23,6 +23,8 @@ struct AnswerObject: Encodable {
         let ageMilliseconds: Int64
         let createdAt: String
         let expiresAt: String
+        let staleUntil: String?
+        let isStale: Bool
 
         enum CodingKeys: String, CodingKey {
             case entryID = "entry_id"
@@ -35,6 +37,8 @@ struct AnswerObject: Encodable {
             case ageMilliseconds = "age_ms"
             case createdAt = "created_at"
             case expiresAt = "expires_at"
+            case staleUntil = "stale_until"
+            case isStale = "stale"
         }
     }
 
@@ -66,12 +70,30 @@ struct AnswerObject: Encodable {
         }
     }
 
+    struct Fill: Encodable {
+        /// For `semcache store --lease`; `nil` if another makes the answer.
+        let lease: String?
+        let remainingMilliseconds: Int64
+
+        enum CodingKeys: String, CodingKey {
+            case lease
+            case remainingMilliseconds = "remaining_ms"
+        }
+
+        init?(_ lease: FillLease?, underWay: Duration?) {
+            guard let remaining = lease?.remaining ?? underWay else { return nil }
+            self.lease = lease.map { LeaseText(lease: $0.bytes).text }
+            self.remainingMilliseconds = remaining.wholeMilliseconds
+        }
+    }
+
     /// `hit_exact`, `hit_semantic`, `miss` or `bypass`.
     let outcome: String
     let tier: String?
     let matches: [Match]
     let miss: Miss?
     let bypass: Bypass?
+    let fill: Fill?
     /// From the call to the answer, over an open connection.
     let elapsedMilliseconds: Double
 
@@ -81,6 +103,7 @@ struct AnswerObject: Encodable {
         case matches
         case miss
         case bypass
+        case fill
         case elapsedMilliseconds = "elapsed_ms"
     }
 
@@ -93,13 +116,16 @@ struct AnswerObject: Encodable {
             self.outcome = "hit_\(hit.kind.rawValue)"
             self.miss = nil
             self.bypass = nil
+            self.fill = Fill(hit.lease, underWay: hit.fillUnderWay)
         case .miss(let miss):
             self.outcome = "miss"
             self.miss = Miss(miss)
             self.bypass = nil
+            self.fill = Fill(miss.lease, underWay: miss.fillUnderWay)
         case .bypass(let bypass):
             self.outcome = "bypass"
             self.miss = nil
+            self.fill = nil
             self.bypass = Bypass(messages: bypass.messages, maximumMessages: bypass.maximumMessages)
         }
     }
@@ -117,6 +143,8 @@ extension AnswerObject.Match {
         self.ageMilliseconds = match.age.wholeMilliseconds
         self.createdAt = match.createdAt.text
         self.expiresAt = match.expiresAt.text
+        self.staleUntil = match.staleUntil == match.expiresAt ? nil : match.staleUntil.text
+        self.isStale = match.isStale
     }
 }
 

@@ -6,7 +6,7 @@ import CacheClient
 enum Explanation {
     static func line(_ hit: CacheHit, _ match: CacheMatch, position: Int) -> String {
         let what = position == 0 ? "\(hit.kind.rawValue) hit from \(Self.name(hit.tier))" : "match \(position + 1)"
-        return "\(what): similarity \(NumberText.similarity(match.similarity)), "
+        return "\(match.isStale ? "stale " : "")\(what): similarity \(NumberText.similarity(match.similarity)), "
             + "age \(DurationText.text(match.age)), entry \(match.entryID)"
     }
 
@@ -17,6 +17,15 @@ enum Explanation {
             text += "; nearest \(about)\(NumberText.similarity(nearest.similarity)), entry \(nearest.entryID)"
         }
         return text + "; threshold \(NumberText.similarity(miss.similarityThreshold))"
+    }
+
+    /// What is to be known of an answer that is to be made.
+    static func line(_ lease: FillLease?, underWay: Duration?) -> String? {
+        if let lease {
+            let left = DurationText.text(lease.remaining)
+            return "lease: \(LeaseText(lease: lease.bytes).text) for \(left); give it to store --lease"
+        }
+        return underWay.map { "another makes the answer, for \(DurationText.text($0)) at most" }
     }
 
     static func line(_ bypass: CacheBypass) -> String {

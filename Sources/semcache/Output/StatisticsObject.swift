@@ -23,6 +23,10 @@ struct StatisticsObject: Encodable {
         let missesFiltered: UInt64
         let missesDegraded: UInt64
         let bypasses: UInt64
+        let staleHits: UInt64
+        let leasesGranted: UInt64
+        let waitsFilled: UInt64
+        let abortedStores: UInt64
         let hitRate: Double?
 
         enum CodingKeys: String, CodingKey {
@@ -43,6 +47,10 @@ struct StatisticsObject: Encodable {
             case missesFiltered = "misses_filtered"
             case missesDegraded = "misses_degraded"
             case bypasses
+            case staleHits = "stale_hits"
+            case leasesGranted = "leases_granted"
+            case waitsFilled = "waits_filled"
+            case abortedStores = "aborted_stores"
             case hitRate = "hit_rate"
         }
     }
@@ -133,6 +141,10 @@ extension StatisticsObject.Cache {
         self.missesFiltered = cache.missesFiltered
         self.missesDegraded = cache.missesDegraded
         self.bypasses = cache.bypasses
+        self.staleHits = cache.staleHits
+        self.leasesGranted = cache.leasesGranted
+        self.waitsFilled = cache.waitsFilled
+        self.abortedStores = cache.abortedStores
         self.hitRate = cache.hitRate
     }
 }

@@ -12,7 +12,18 @@ enum StatisticsText {
         if !hit.isEmpty { lines += [""] + self.hits(hit).lines }
         let missed = statistics.caches.filter { $0.misses > 0 }
         if !missed.isEmpty { lines += [""] + self.misses(missed).lines }
+        let filled = statistics.caches.filter { max($0.leasesGranted, $0.staleHits, $0.abortedStores) > 0 }
+        if !filled.isEmpty { lines += [""] + self.fills(filled).lines }
         return lines
+    }
+
+    private static func fills(_ caches: [ServerStatistics.Cache]) -> TextTable {
+        var table = TextTable(["FILLS", "LEASES", "WAITED", "STALE HITS", "ABORTED"])
+        for cache in caches {
+            let counts = [cache.leasesGranted, cache.waitsFilled, cache.staleHits, cache.abortedStores]
+            table.append([cache.name] + counts.map { NumberText.grouped($0) })
+        }
+        return table
     }
 
     private static func process(_ statistics: ServerStatistics) -> [String] {

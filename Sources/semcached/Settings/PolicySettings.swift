@@ -6,7 +6,8 @@ import CacheModel
 extension CachePolicy {
     /// Keys of a cache's policy.
     static let keys: Set<String> = [
-        "similarity_threshold", "similarity_floor", "ttl", "maximum_ttl", "ttl_jitter", "fail_open", "embedder",
+        "similarity_threshold", "similarity_floor", "ttl", "stale_ttl", "maximum_ttl", "ttl_jitter", "fail_open",
+        "embedder",
         "prompt_window", "prompt_roles", "ignore_system_messages", "maximum_messages", "maximum_response",
     ]
 
@@ -27,6 +28,7 @@ extension CachePolicy {
             similarityThreshold: threshold.map { Float($0) } ?? defaults.similarityThreshold,
             similarityFloor: floor.map { Float($0) } ?? defaults.similarityFloor,
             timeToLive: try source.duration(prefix + "ttl", atLeast: .milliseconds(1)) ?? defaults.timeToLive,
+            staleTimeToLive: try source.duration(prefix + "stale_ttl", atLeast: .zero) ?? defaults.staleTimeToLive,
             maximumTimeToLive: try source.duration(prefix + "maximum_ttl", atLeast: .milliseconds(1))
                 ?? defaults.maximumTimeToLive,
             timeToLiveJitter: try source.number(prefix + "ttl_jitter", in: 0...0.5) ?? defaults.timeToLiveJitter,

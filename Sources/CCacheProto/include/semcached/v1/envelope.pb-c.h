@@ -144,7 +144,8 @@ typedef enum {
   SEMCACHED__V1__CALL__REQUEST_STATS = 11,
   SEMCACHED__V1__CALL__REQUEST_PING = 12,
   SEMCACHED__V1__CALL__REQUEST_EXPORT = 13,
-  SEMCACHED__V1__CALL__REQUEST_EMBED = 14
+  SEMCACHED__V1__CALL__REQUEST_EMBED = 14,
+  SEMCACHED__V1__CALL__REQUEST_LEASE = 15
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__CALL__REQUEST__CASE)
 } Semcached__V1__Call__RequestCase;
 
@@ -176,6 +177,7 @@ struct  Semcached__V1__Call
     Semcached__V1__PingRequest *ping;
     Semcached__V1__ExportRequest *export;
     Semcached__V1__EmbedRequest *embed;
+    Semcached__V1__LeaseRequest *lease;
   };
 };
 #define SEMCACHED__V1__CALL__INIT \
@@ -226,7 +228,8 @@ typedef enum {
   SEMCACHED__V1__REPLY__RESPONSE_STATS = 11,
   SEMCACHED__V1__REPLY__RESPONSE_PING = 12,
   SEMCACHED__V1__REPLY__RESPONSE_EXPORT = 13,
-  SEMCACHED__V1__REPLY__RESPONSE_EMBED = 14
+  SEMCACHED__V1__REPLY__RESPONSE_EMBED = 14,
+  SEMCACHED__V1__REPLY__RESPONSE_LEASE = 15
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__REPLY__RESPONSE__CASE)
 } Semcached__V1__Reply__ResponseCase;
 
@@ -251,6 +254,7 @@ struct  Semcached__V1__Reply
     Semcached__V1__PingResponse *ping;
     Semcached__V1__ExportResponse *export;
     Semcached__V1__EmbedResponse *embed;
+    Semcached__V1__LeaseResponse *lease;
   };
 };
 #define SEMCACHED__V1__REPLY__INIT \

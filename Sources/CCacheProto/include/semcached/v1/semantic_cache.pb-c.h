@@ -25,9 +25,13 @@ typedef struct Semcached__V1__Usage Semcached__V1__Usage;
 typedef struct Semcached__V1__Match Semcached__V1__Match;
 typedef struct Semcached__V1__Miss Semcached__V1__Miss;
 typedef struct Semcached__V1__Bypass Semcached__V1__Bypass;
+typedef struct Semcached__V1__Fill Semcached__V1__Fill;
 typedef struct Semcached__V1__LookupResponse Semcached__V1__LookupResponse;
 typedef struct Semcached__V1__StoreRequest Semcached__V1__StoreRequest;
 typedef struct Semcached__V1__StoreResponse Semcached__V1__StoreResponse;
+typedef struct Semcached__V1__ReleaseLease Semcached__V1__ReleaseLease;
+typedef struct Semcached__V1__LeaseRequest Semcached__V1__LeaseRequest;
+typedef struct Semcached__V1__LeaseResponse Semcached__V1__LeaseResponse;
 typedef struct Semcached__V1__EntryIDs Semcached__V1__EntryIDs;
 typedef struct Semcached__V1__ExactPrompt Semcached__V1__ExactPrompt;
 typedef struct Semcached__V1__SemanticRadius Semcached__V1__SemanticRadius;
@@ -221,6 +225,12 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__LOOKUP_REQUEST__MAX_AGE_PRESENT__CASE)
 } Semcached__V1__LookupRequest__MaxAgePresentCase;
 
+typedef enum {
+  SEMCACHED__V1__LOOKUP_REQUEST__LEASE_PRESENT__NOT_SET = 0,
+  SEMCACHED__V1__LOOKUP_REQUEST__LEASE_PRESENT_LEASE_TTL_MS = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__LOOKUP_REQUEST__LEASE_PRESENT__CASE)
+} Semcached__V1__LookupRequest__LeasePresentCase;
+
 struct  Semcached__V1__LookupRequest
 {
   ProtobufCMessage base;
@@ -246,6 +256,14 @@ struct  Semcached__V1__LookupRequest
   ProtobufCBinaryData filter;
   size_t n_messages;
   Semcached__V1__ChatMessage **messages;
+  /*
+   * Where another caller has the lease on a missing answer: waits for it. Only with `lease_ttl_ms`.
+   */
+  protobuf_c_boolean wait;
+  /*
+   * For how long; 0 means until shortly before the deadline.
+   */
+  uint64_t maximum_wait_ms;
   Semcached__V1__LookupRequest__SimilarityThresholdPresentCase similarity_threshold_present_case;
   union {
     float similarity_threshold;
@@ -254,10 +272,14 @@ struct  Semcached__V1__LookupRequest
   union {
     uint64_t max_age_ms;
   };
+  Semcached__V1__LookupRequest__LeasePresentCase lease_present_case;
+  union {
+    uint64_t lease_ttl_ms;
+  };
 };
 #define SEMCACHED__V1__LOOKUP_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lookup_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0, SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_BOTH, NULL, {0,NULL}, 0,NULL, SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT__NOT_SET, {0}, SEMCACHED__V1__LOOKUP_REQUEST__MAX_AGE_PRESENT__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0, SEMCACHED__V1__LOOKUP_MODE__LOOKUP_MODE_BOTH, NULL, {0,NULL}, 0,NULL, 0, 0, SEMCACHED__V1__LOOKUP_REQUEST__SIMILARITY_THRESHOLD_PRESENT__NOT_SET, {0}, SEMCACHED__V1__LOOKUP_REQUEST__MAX_AGE_PRESENT__NOT_SET, {0}, SEMCACHED__V1__LOOKUP_REQUEST__LEASE_PRESENT__NOT_SET, {0} }
 
 
 struct  Semcached__V1__Usage
@@ -291,14 +313,24 @@ struct  Semcached__V1__Match
    * since the Unix epoch
    */
   uint64_t created_at_ms;
+  /*
+   * from then on it is stale
+   */
   uint64_t expires_at_ms;
   uint64_t age_ms;
+  /*
+   * Past its time to live and within its stale window: still an answer, but a new one should be made.
+   */
   protobuf_c_boolean stale;
   Semcached__V1__Usage *usage;
+  /*
+   * Until when it is served at all; 0 if it has no stale window.
+   */
+  uint64_t stale_until_ms;
 };
 #define SEMCACHED__V1__MATCH__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__match__descriptor) \
-    , {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, 0, 0, NULL }
+    , {0,NULL}, 0, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, 0, 0, NULL, 0 }
 
 
 typedef enum {
@@ -348,6 +380,26 @@ struct  Semcached__V1__Bypass
     , 0, 0 }
 
 
+/*
+ * What a Lookup that asked for a lease is told where an answer is to be made.
+ */
+struct  Semcached__V1__Fill
+{
+  ProtobufCMessage base;
+  /*
+   * For the one caller who is to make it: goes into its Store. Opaque, at most 64 bytes. Empty: another caller has it.
+   */
+  ProtobufCBinaryData lease_token;
+  /*
+   * What is left of the lease, whosever it is.
+   */
+  uint64_t remaining_ms;
+};
+#define SEMCACHED__V1__FILL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__fill__descriptor) \
+    , {0,NULL}, 0 }
+
+
 struct  Semcached__V1__LookupResponse
 {
   ProtobufCMessage base;
@@ -366,10 +418,14 @@ struct  Semcached__V1__LookupResponse
    * on a bypass
    */
   Semcached__V1__Bypass *bypass;
+  /*
+   * if a lease was asked for, on a miss or a stale hit
+   */
+  Semcached__V1__Fill *fill;
 };
 #define SEMCACHED__V1__LOOKUP_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lookup_response__descriptor) \
-    , SEMCACHED__V1__OUTCOME__OUTCOME_UNSPECIFIED, SEMCACHED__V1__TIER__TIER_UNSPECIFIED, 0,NULL, NULL, NULL }
+    , SEMCACHED__V1__OUTCOME__OUTCOME_UNSPECIFIED, SEMCACHED__V1__TIER__TIER_UNSPECIFIED, 0,NULL, NULL, NULL, NULL }
 
 
 typedef enum {
@@ -377,6 +433,12 @@ typedef enum {
   SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT_TTL_MS = 8
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT__CASE)
 } Semcached__V1__StoreRequest__TtlPresentCase;
+
+typedef enum {
+  SEMCACHED__V1__STORE_REQUEST__STALE_TTL_PRESENT__NOT_SET = 0,
+  SEMCACHED__V1__STORE_REQUEST__STALE_TTL_PRESENT_STALE_TTL_MS = 12
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__STORE_REQUEST__STALE_TTL_PRESENT__CASE)
+} Semcached__V1__StoreRequest__StaleTtlPresentCase;
 
 struct  Semcached__V1__StoreRequest
 {
@@ -401,14 +463,22 @@ struct  Semcached__V1__StoreRequest
    */
   size_t n_messages;
   Semcached__V1__ChatMessage **messages;
+  /*
+   * The lease under which the answer was made. Refused with ABORTED if it has ended or was made void.
+   */
+  ProtobufCBinaryData lease_token;
   Semcached__V1__StoreRequest__TtlPresentCase ttl_present_case;
   union {
     uint64_t ttl_ms;
   };
+  Semcached__V1__StoreRequest__StaleTtlPresentCase stale_ttl_present_case;
+  union {
+    uint64_t stale_ttl_ms;
+  };
 };
 #define SEMCACHED__V1__STORE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__store_request__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, NULL, NULL, 0,NULL, {0,NULL}, SEMCACHED__V1__STORE_REQUEST__TTL_PRESENT__NOT_SET, {0}, SEMCACHED__V1__STORE_REQUEST__STALE_TTL_PRESENT__NOT_SET, {0} }
 
 
 struct  Semcached__V1__StoreResponse
@@ -417,10 +487,69 @@ struct  Semcached__V1__StoreResponse
   ProtobufCBinaryData entry_id;
   uint64_t expires_at_ms;
   protobuf_c_boolean replaced;
+  /*
+   * 0 if there is no stale window
+   */
+  uint64_t stale_until_ms;
 };
 #define SEMCACHED__V1__STORE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__store_response__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, 0 }
+
+
+struct  Semcached__V1__ReleaseLease
+{
+  ProtobufCMessage base;
+};
+#define SEMCACHED__V1__RELEASE_LEASE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__release_lease__descriptor) \
+     }
+
+
+typedef enum {
+  SEMCACHED__V1__LEASE_REQUEST__ACTION__NOT_SET = 0,
+  SEMCACHED__V1__LEASE_REQUEST__ACTION_EXTEND_TTL_MS = 3,
+  SEMCACHED__V1__LEASE_REQUEST__ACTION_RELEASE = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__LEASE_REQUEST__ACTION__CASE)
+} Semcached__V1__LeaseRequest__ActionCase;
+
+struct  Semcached__V1__LeaseRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cache;
+  ProtobufCBinaryData lease_token;
+  Semcached__V1__LeaseRequest__ActionCase action_case;
+  union {
+    /*
+     * From now on, 1,000 to 600,000 ms; 0 means 30,000. ABORTED if it has ended or was made void.
+     */
+    uint64_t extend_ttl_ms;
+    /*
+     * Gives it up: the next who wants it gets it at once.
+     */
+    Semcached__V1__ReleaseLease *release;
+  };
+};
+#define SEMCACHED__V1__LEASE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lease_request__descriptor) \
+    , {0,NULL}, {0,NULL}, SEMCACHED__V1__LEASE_REQUEST__ACTION__NOT_SET, {0} }
+
+
+struct  Semcached__V1__LeaseResponse
+{
+  ProtobufCMessage base;
+  /*
+   * What is left of the lease; 0 after a release.
+   */
+  uint64_t remaining_ms;
+  /*
+   * Whether the release ended it; false if it had ended before.
+   */
+  protobuf_c_boolean released;
+};
+#define SEMCACHED__V1__LEASE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lease_response__descriptor) \
+    , 0, 0 }
 
 
 struct  Semcached__V1__EntryIDs
@@ -594,10 +723,23 @@ struct  Semcached__V1__CacheStats
    * because the tenant's quota was full
    */
   uint64_t evicted_entries;
+  uint64_t leases_granted;
+  /*
+   * Lookups that waited for another's answer and got it
+   */
+  uint64_t waits_filled;
+  /*
+   * among the hits
+   */
+  uint64_t stale_hits;
+  /*
+   * because their lease had ended or was made void
+   */
+  uint64_t aborted_stores;
 };
 #define SEMCACHED__V1__CACHE_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__cache_stats__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -720,10 +862,14 @@ struct  Semcached__V1__ExportedEntry
   Semcached__V1__Usage *usage;
   uint64_t created_at_ms;
   uint64_t expires_at_ms;
+  /*
+   * 0 if it has no stale window
+   */
+  uint64_t stale_until_ms;
 };
 #define SEMCACHED__V1__EXPORTED_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__exported_entry__descriptor) \
-    , {0,NULL}, {0,NULL}, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, NULL, 0, 0 }
+    , {0,NULL}, {0,NULL}, NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, NULL, 0, 0, 0 }
 
 
 struct  Semcached__V1__ExportResponse
@@ -986,6 +1132,25 @@ Semcached__V1__Bypass *
 void   semcached__v1__bypass__free_unpacked
                      (Semcached__V1__Bypass *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__Fill methods */
+void   semcached__v1__fill__init
+                     (Semcached__V1__Fill         *message);
+size_t semcached__v1__fill__get_packed_size
+                     (const Semcached__V1__Fill   *message);
+size_t semcached__v1__fill__pack
+                     (const Semcached__V1__Fill   *message,
+                      uint8_t             *out);
+size_t semcached__v1__fill__pack_to_buffer
+                     (const Semcached__V1__Fill   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__Fill *
+       semcached__v1__fill__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__fill__free_unpacked
+                     (Semcached__V1__Fill *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__LookupResponse methods */
 void   semcached__v1__lookup_response__init
                      (Semcached__V1__LookupResponse         *message);
@@ -1042,6 +1207,63 @@ Semcached__V1__StoreResponse *
                       const uint8_t       *data);
 void   semcached__v1__store_response__free_unpacked
                      (Semcached__V1__StoreResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__ReleaseLease methods */
+void   semcached__v1__release_lease__init
+                     (Semcached__V1__ReleaseLease         *message);
+size_t semcached__v1__release_lease__get_packed_size
+                     (const Semcached__V1__ReleaseLease   *message);
+size_t semcached__v1__release_lease__pack
+                     (const Semcached__V1__ReleaseLease   *message,
+                      uint8_t             *out);
+size_t semcached__v1__release_lease__pack_to_buffer
+                     (const Semcached__V1__ReleaseLease   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__ReleaseLease *
+       semcached__v1__release_lease__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__release_lease__free_unpacked
+                     (Semcached__V1__ReleaseLease *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__LeaseRequest methods */
+void   semcached__v1__lease_request__init
+                     (Semcached__V1__LeaseRequest         *message);
+size_t semcached__v1__lease_request__get_packed_size
+                     (const Semcached__V1__LeaseRequest   *message);
+size_t semcached__v1__lease_request__pack
+                     (const Semcached__V1__LeaseRequest   *message,
+                      uint8_t             *out);
+size_t semcached__v1__lease_request__pack_to_buffer
+                     (const Semcached__V1__LeaseRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__LeaseRequest *
+       semcached__v1__lease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__lease_request__free_unpacked
+                     (Semcached__V1__LeaseRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__LeaseResponse methods */
+void   semcached__v1__lease_response__init
+                     (Semcached__V1__LeaseResponse         *message);
+size_t semcached__v1__lease_response__get_packed_size
+                     (const Semcached__V1__LeaseResponse   *message);
+size_t semcached__v1__lease_response__pack
+                     (const Semcached__V1__LeaseResponse   *message,
+                      uint8_t             *out);
+size_t semcached__v1__lease_response__pack_to_buffer
+                     (const Semcached__V1__LeaseResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__LeaseResponse *
+       semcached__v1__lease_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__lease_response__free_unpacked
+                     (Semcached__V1__LeaseResponse *message,
                       ProtobufCAllocator *allocator);
 /* Semcached__V1__EntryIDs methods */
 void   semcached__v1__entry_ids__init
@@ -1455,6 +1677,9 @@ typedef void (*Semcached__V1__Miss_Closure)
 typedef void (*Semcached__V1__Bypass_Closure)
                  (const Semcached__V1__Bypass *message,
                   void *closure_data);
+typedef void (*Semcached__V1__Fill_Closure)
+                 (const Semcached__V1__Fill *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__LookupResponse_Closure)
                  (const Semcached__V1__LookupResponse *message,
                   void *closure_data);
@@ -1463,6 +1688,15 @@ typedef void (*Semcached__V1__StoreRequest_Closure)
                   void *closure_data);
 typedef void (*Semcached__V1__StoreResponse_Closure)
                  (const Semcached__V1__StoreResponse *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__ReleaseLease_Closure)
+                 (const Semcached__V1__ReleaseLease *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__LeaseRequest_Closure)
+                 (const Semcached__V1__LeaseRequest *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__LeaseResponse_Closure)
+                 (const Semcached__V1__LeaseResponse *message,
                   void *closure_data);
 typedef void (*Semcached__V1__EntryIDs_Closure)
                  (const Semcached__V1__EntryIDs *message,
@@ -1539,6 +1773,10 @@ struct Semcached__V1__SemanticCache_Service
                 const Semcached__V1__StoreRequest *input,
                 Semcached__V1__StoreResponse_Closure closure,
                 void *closure_data);
+  void (*lease)(Semcached__V1__SemanticCache_Service *service,
+                const Semcached__V1__LeaseRequest *input,
+                Semcached__V1__LeaseResponse_Closure closure,
+                void *closure_data);
   void (*invalidate)(Semcached__V1__SemanticCache_Service *service,
                      const Semcached__V1__InvalidateRequest *input,
                      Semcached__V1__InvalidateResponse_Closure closure,
@@ -1557,6 +1795,7 @@ void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *
     { SEMCACHED__V1__SEMANTIC_CACHE__BASE_INIT,\
       function_prefix__ ## lookup,\
       function_prefix__ ## store,\
+      function_prefix__ ## lease,\
       function_prefix__ ## invalidate,\
       function_prefix__ ## embed  }
 void semcached__v1__semantic_cache__lookup(ProtobufCService *service,
@@ -1566,6 +1805,10 @@ void semcached__v1__semantic_cache__lookup(ProtobufCService *service,
 void semcached__v1__semantic_cache__store(ProtobufCService *service,
                                           const Semcached__V1__StoreRequest *input,
                                           Semcached__V1__StoreResponse_Closure closure,
+                                          void *closure_data);
+void semcached__v1__semantic_cache__lease(ProtobufCService *service,
+                                          const Semcached__V1__LeaseRequest *input,
+                                          Semcached__V1__LeaseResponse_Closure closure,
                                           void *closure_data);
 void semcached__v1__semantic_cache__invalidate(ProtobufCService *service,
                                                const Semcached__V1__InvalidateRequest *input,
@@ -1632,9 +1875,13 @@ extern const ProtobufCMessageDescriptor semcached__v1__usage__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__match__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__miss__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__bypass__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__fill__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__store_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__store_response__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__release_lease__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__lease_request__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__lease_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__entry_ids__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__exact_prompt__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__semantic_radius__descriptor;
