@@ -51,6 +51,16 @@ final class ScriptedServer: Sendable {
         }
     }
 
+    /// An address at which nobody listens. Its port is none that the system gives away, or another test's server could
+    /// get it.
+    static func addressOfNobody() async throws -> ServerAddress {
+        for _ in 0..<100 {
+            let port = Int.random(in: 20_000..<32_000)
+            if let address = try? await Self.withServer(port: port, { $0.address }) { return address }
+        }
+        throw Unexpected("no port is free")
+    }
+
     /// Waits for the next connection.
     func nextPeer() async throws -> ScriptedPeer {
         var iterator = self.peers.makeAsyncIterator()

@@ -27,7 +27,7 @@ struct SeveralServersTests {
     }
 
     @Test func `a server that is not there costs no call, and is used when it is`() async throws {
-        let dead = try await ScriptedServer.withServer { $0.address }
+        let dead = try await ScriptedServer.addressOfNobody()
         try await ScriptedReplica.withTwo { one, _, test in
             var configuration = test.configuration
             configuration.addresses = [dead, one.address]
@@ -44,10 +44,9 @@ struct SeveralServersTests {
     }
 
     @Test func `when none is there a call fails at once and says why`() async throws {
-        let addresses = try await ScriptedServer.withServer { one in
-            try await ScriptedServer.withServer { two in [one.address, two.address] }
-        }
-        let client = CacheClient(ClientConfiguration(addresses))
+        let one = try await ScriptedServer.addressOfNobody()
+        let two = try await ScriptedServer.addressOfNobody()
+        let client = CacheClient(ClientConfiguration([one, two]))
         let error = await failure { try await client.ping() }
         #expect(error?.code == .unavailable)
         #expect(error?.message.hasSuffix("Connection refused") == true)
