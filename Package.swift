@@ -298,11 +298,3 @@ let package = Package(
 )
 package.targets.removeAll { leftOut.contains($0.name) }
 package.products.removeAll { leftOut.contains($0.name) }
-
-let dropped: Set<String> = [
-    "GRPCFrontTests", "AdminServerTests", "LocalEmbedderTests", "OpenSSLTLSTests", "TelemetryTests", "TokenVerificationTests",
-    "HTTPEmbedderTests", "PitfallTests", "IntegrationTests", "RedisClientTests", "FuzzReplayTests", "FuzzProperties",
-    "semcached", "semcache-bench", "GRPCFront", "AdminServer", "HTTPEmbedder", "LocalEmbedder", "CacheModelTests",
-]
-package.targets.removeAll { dropped.contains($0.name) || $0.name.hasPrefix("Fuzz") || $0.path?.hasPrefix("Tests/Fuzz") == true }
-package.products.removeAll { dropped.contains($0.name) }

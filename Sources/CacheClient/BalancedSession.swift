@@ -162,18 +162,22 @@ final class BalancedSession {
 
 extension ServiceRequest {
     /// Whether it may be carried out twice. A Store replaces its own entry; see
-    /// ``ClientConfiguration/retriesLostCalls`` for what is reported then.
+    /// ``ClientConfiguration/retriesLostCalls`` for what is reported then. Under a lease it ends that, and would be refused
+    /// if it was carried out before.
     var isRepeatable: Bool {
         switch self {
-        case .lookup, .store, .invalidate, .stats, .export, .embed, .ping: true
+        case .store(let store): store.lease == nil
+        case .lookup, .invalidate, .stats, .export, .embed, .lease, .ping: true
         }
     }
 
     /// Whether it may be sent to two servers at once: it only reads, and an answer that nobody waits for costs little.
     var isHedgeable: Bool {
         switch self {
-        case .lookup, .stats, .embed, .ping: true
-        case .store, .invalidate, .export: false
+        // Of two that ask for a lease one would keep the other from it.
+        case .lookup(let lookup): lookup.lease == nil
+        case .stats, .embed, .ping: true
+        case .store, .invalidate, .export, .lease: false
         }
     }
 }

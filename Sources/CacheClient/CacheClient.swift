@@ -95,7 +95,10 @@ public final class CacheClient: Sendable {
             await withCheckedContinuation { continuation in
                 let context = CallContext(request: request, traceparent: traceparent, continuation: continuation)
                 self.inbox.put(
-                    .call(PendingCall(id: id, method: request.method, deadline: deadline, context: context)))
+                    .call(
+                        PendingCall(
+                            id: id, method: request.method, deadline: deadline, isRepeatable: request.isRepeatable,
+                            context: context)))
                 // A cancellation that came before the call was put in has found nothing to cancel.
                 if Task.isCancelled { self.inbox.put(.cancel(id: id)) }
             }

@@ -42,8 +42,8 @@ public struct ClientConfiguration: Sendable {
     /// with, so that repetitions do not add to the load of servers that are in trouble. A call that a server has answered
     /// is never repeated, even if the answer is an error.
     ///
-    /// Every operation may be repeated: a Lookup and an Invalidate by nature, a Store because the same prompt replaces
-    /// its own entry. What changes is what is reported: a repeated Store may say that it replaced an entry, and a
+    /// Every operation may be repeated, but for a Store under a lease, which that would have ended: a Lookup and an
+    /// Invalidate by nature, another Store because the same prompt replaces its own entry. What changes is what is reported: a repeated Store may say that it replaced an entry, and a
     /// repeated Invalidate that it removed fewer, since the first attempt may have been carried out.
     public var retriesLostCalls = true
 

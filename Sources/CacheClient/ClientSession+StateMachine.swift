@@ -233,7 +233,8 @@ extension ClientSession {
             var kept: [Call] = []
             var failed: [Failure] = []
             for call in calls {
-                if fault.isLoss, self.policy.retriesLostCalls, call.attempts < 2, call.deadline > now {
+                if fault.isLoss, self.policy.retriesLostCalls, call.isRepeatable, call.attempts < 2, call.deadline > now
+                {
                     kept.append(call)
                 } else {
                     failed.append((call, fault.error))

@@ -15,10 +15,15 @@ struct PendingCall<Context> {
     let deadline: NIODeadline
     /// Connections that the call was sent on.
     var attempts = 0
+    /// Whether it may be carried out twice.
+    let isRepeatable: Bool
     let context: Context
 
-    init(id: UInt64, method: ServiceMethod, deadline: NIODeadline, context: Context) {
+    init(
+        id: UInt64, method: ServiceMethod, deadline: NIODeadline, isRepeatable: Bool = true, context: Context
+    ) {
         self.id = id
+        self.isRepeatable = isRepeatable
         self.method = method
         self.deadline = deadline
         self.context = context

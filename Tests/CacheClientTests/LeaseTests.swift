@@ -110,7 +110,9 @@ struct LeaseTests {
 
     @Test func `an answer is made and stored under the lease, and used though the lease was void`() async throws {
         let fill = FillStatus.lease(Self.token, remaining: .seconds(30))
-        for outcome in [.success(Self.stored), .failure(CacheError(.aborted, "void"))] as [Result<ServiceResponse, CacheError>] {
+        for outcome in [.success(Self.stored), .failure(CacheError(.aborted, "void"))]
+            as [Result<ServiceResponse, CacheError>]
+        {
             let (requests, value) = try await self.exchange([.success(Self.miss(fill)), outcome]) { client in
                 try await client.answer(to: "why?", in: "c") { CacheResponse("because") }
             }
