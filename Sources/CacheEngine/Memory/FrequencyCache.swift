@@ -40,6 +40,8 @@ package struct FrequencyCache<Key: Hashable, Value> {
     private static var usesToStay: UInt8 { 1 }
     /// Values that are moved at most, rather than removed, until one is removed.
     package static var mostMoves: Int { 64 }
+    /// Nodes that are kept though most of them are free.
+    private static var fewestNodes: Int { 64 }
 
     private var nodes: [Node] = []
     private var positions = HashPositions()
@@ -63,6 +65,8 @@ package struct FrequencyCache<Key: Hashable, Value> {
     }
 
     package var count: Int { self.positions.count }
+    /// Places that memory is taken for, free ones too; at most four times ``count`` but for a few.
+    var nodeCount: Int { self.nodes.count }
     package var weight: Int { self.small.weight + self.main.weight }
 
     /// Finds a value and counts that as a use of it.
@@ -98,12 +102,14 @@ package struct FrequencyCache<Key: Hashable, Value> {
             self.positions.insert(hash, UInt32(position))
             self.link(position, isMain: isMain)
         }
+        self.compactIfSparse()
     }
 
     @discardableResult
     package mutating func remove(_ key: Key) -> Value? {
         let hash = Self.hash(key)
         guard let position = self.position(of: key, hash) else { return nil }
+        defer { self.compactIfSparse() }
         return self.remove(position, hash)
     }
 
@@ -114,6 +120,7 @@ package struct FrequencyCache<Key: Hashable, Value> {
                 self.remove(position, Self.hash(self.nodes[position].key))
             }
         }
+        self.compactIfSparse()
     }
 
     @inline(__always)
@@ -168,6 +175,30 @@ package struct FrequencyCache<Key: Hashable, Value> {
         self.free = self.nodes[position].newer
         self.nodes[position] = node
         return position
+    }
+
+    /// Gives back the memory of free nodes when few heavy values have come for many light ones. O(values), after as many
+    /// removals.
+    private mutating func compactIfSparse() {
+        guard self.nodes.count > Self.fewestNodes, self.count < self.nodes.count / 4 else { return }
+        let before = self.nodes
+        let oldest = [self.small.oldest, self.main.oldest]
+        self.nodes = []
+        self.nodes.reserveCapacity(2 * self.count)
+        self.positions = HashPositions()
+        self.free = Node.none
+        self.small = Queue()
+        self.main = Queue()
+        for first in oldest {
+            var next = first
+            while next != Node.none {
+                let node = before[Int(next)]
+                next = node.newer
+                let position = self.take(node)
+                self.positions.insert(Self.hash(node.key), UInt32(position))
+                self.link(position, isMain: node.isMain)
+            }
+        }
     }
 
     /// Puts a node where values come in.
