@@ -144,9 +144,8 @@ struct VectorSetIndex: VectorIndex {
             let sizes = await self.client.replies(
                 to: ["VCARD", "VDIM"].map { RedisCommand($0, on: key, isRepeatable: true) })
             let card = try RESPReader.count(try sizes[0].get())
-            // Without the key one is 0 and the other an error; it may have gone in between.
-            guard card > 0, case .success(let value) = sizes[1] else { return [] }
-            let dimensions = try RESPReader.count(value)
+            // Without the key one is 0 and the other an error.
+            guard card > 0, let dimensions = try await self.dimensions(sizes[1], of: key) else { return [] }
             guard (1...Limits.maximumDimensions).contains(dimensions) else { throw RESPReader.unexpected }
             // Any vector will do: all that pass are wanted.
             let any = Embedding(unitLength: [1] + [Float](repeating: 0, count: dimensions - 1))
@@ -160,6 +159,21 @@ struct VectorSetIndex: VectorIndex {
             if hits.count < count { return hits.map(\.id) }
             room *= 8
         }
+    }
+
+    /// - Returns: `nil` if the key has gone since its elements were counted, for which there is an error too; but any other
+    ///   must not look as if there were nothing: a removal would leave all of it.
+    private func dimensions(
+        _ reply: Result<RESPValue, VectorStoreError>, of key: RedisKey
+    ) async throws(VectorStoreError) -> Int? {
+        let fault: VectorStoreError
+        switch reply {
+        case .success(let value): return try RESPReader.count(value)
+        case .failure(let error): fault = error
+        }
+        let left = try await self.client.reply(to: RedisCommand("VCARD", on: key, isRepeatable: true))
+        guard try RESPReader.count(left) == 0 else { throw fault }
+        return nil
     }
 
     private static func filter(_ condition: IndexSearch.Condition) -> String? {
