@@ -36,8 +36,18 @@ struct VectorSetIndex: VectorIndex {
         """
         local function index_put(owner, partition, id, vector, extra, expires, created)
             local length = struct.unpack('>I4', extra)
-            local added = redis.pcall('VADD', prefix .. 'v:' .. partition, 'FP32', vector, id,
-                '\(self.quantization.option)', 'EF', '200', 'SETATTR', string.sub(extra, 5, 4 + length))
+            local function add()
+                return redis.pcall('VADD', prefix .. 'v:' .. partition, 'FP32', vector, id,
+                    '\(self.quantization.option)', 'EF', '200', 'SETATTR', string.sub(extra, 5, 4 + length))
+            end
+            local added = add()
+            -- Redis 8.0 tells neither its replicas nor its log of an element that takes the place of the one before it:
+            -- there the former attributes would stay, by which a removal by filter finds what is to go. The second time
+            -- nothing can fail: the arguments are the same, and a script that has written is not refused memory.
+            if added == 0 then
+                redis.call('VREM', prefix .. 'v:' .. partition, id)
+                added = add()
+            end
             if type(added) ~= 'table' and #extra > 4 + length then
                 redis.call('HSET', prefix .. 'q:' .. partition, id, string.sub(extra, 5 + length))
             end

@@ -35,19 +35,30 @@ import Testing
         ProcessInfo.processInfo.environment["SEMCACHED_TEST_CHAOS_SECONDS"].flatMap { Int($0) }.map { .seconds($0) }
     }
 
+    /// What was done to whom, with the times of a history.
+    private final class Diary {
+        private let recorder: HistoryRecorder
+        private(set) var lines: [String] = []
+
+        init(_ recorder: HistoryRecorder) { self.recorder = recorder }
+
+        func note(_ event: String) { self.lines.append("\(self.recorder.now / 1_000) us: \(event)") }
+    }
+
     /// Runs the load while faults happen, at least once and until the time is over, and judges what it saw.
     private func judge(
-        _ fleet: ReplicaFleet, _ what: String, _ suffer: (_ round: Int) async throws -> Void
+        _ fleet: ReplicaFleet, _ what: String, _ suffer: (_ round: Int, _ diary: Diary) async throws -> Void
     ) async throws {
         let load = HistoryLoad(Self.questions)
         let (connect, tenants) = (fleet.connect, fleet.tenants.map(\.name))
         async let calls: Void = load.run(clients: Self.clients, of: tenants, seed: 1, connect: connect)
+        let diary = Diary(load.recorder)
         let start = ContinuousClock.now
         var round = 0
         do {
             try await ReplicaFleet.hold(.milliseconds(500))
             repeat {
-                try await suffer(round)
+                try await suffer(round, diary)
                 // What comes back after a fault must be right as well.
                 try await ReplicaFleet.hold(.milliseconds(500))
                 round += 1
@@ -67,16 +78,26 @@ import Testing
             "\(what): \(history.operations.count) operations in \(ContinuousClock.now - start), \(round) rounds: "
                 + "\(figures); violations: \(counts)")
         #expect(figures.hits > 300 && figures.stores > 50 && figures.invalidations > 20, "\(figures)")
-        for kind in HistoryChecker.Violation.Kind.allCases {
-            let found = violations.filter { $0.kind == kind }
-            #expect(found.isEmpty, "\(found.count) \(kind): \(found.prefix(3).map { Self.words($0, history) })")
-        }
+        // One of each removal or Store that came to nothing.
+        var seen: Set<[Int?]> = []
+        let distinct = violations.filter { seen.insert([$0.store, $0.change]).inserted }
+        let found = distinct.prefix(40).map { Self.words($0, history) } + diary.lines
+        #expect(violations.isEmpty, "\(counts)\n\(found.joined(separator: "\n"))")
     }
 
     /// What happened, in the order in which it began.
     private static func words(_ violation: HistoryChecker.Violation, _ history: CacheHistory) -> String {
-        [violation.store, violation.change, violation.lookup].compactMap { $0 }.map { history.operations[$0] }
-            .sorted { $0.start < $1.start }.map { "\($0)" }.joined(separator: " then ")
+        let operations = [violation.store, violation.change, violation.lookup].compactMap { $0 }
+            .map { history.operations[$0] }.sorted { $0.start < $1.start }
+        let words = operations.map { operation in
+            let times = "\(operation.start / 1_000)...\(operation.end.map { "\($0 / 1_000)" } ?? "") us"
+            return switch operation.action {
+            case .lookup(let answer): "\(operation.tenant) is answered \(answer ?? "nothing") at \(times)"
+            case .store(let value, let prompt, let tags): "\(value) is stored for \(prompt) \(tags) at \(times)"
+            case .invalidate(let target): "\(target) is removed at \(times)"
+            }
+        }
+        return "\(violation.kind): \(words.joined(separator: "; "))"
     }
 
     @Test func `no replica answers what was removed, whatever happens to it and to its Redis`() async throws {
@@ -84,12 +105,15 @@ import Testing
         let fleet = try await ReplicaFleet(3, on: .proxied(redis))
         var generator = SeededGenerator(2)
         var faults: [Fault] = []
-        try await self.judge(fleet, "faults of replicas and of what is between") { round in
+        try await self.judge(fleet, "faults of replicas and of what is between") { round, diary in
             if faults.isEmpty { faults = round == 0 ? Fault.allCases : Fault.allCases.shuffled(using: &generator) }
             // A short run has one of each of those that last, a long one all that fit.
             let count = Self.longRun == nil ? faults.count : 1
             for fault in faults.prefix(count) {
-                try await Self.suffer(fault, fleet, redis, generator.int(0...fleet.count - 1))
+                let index = generator.int(0...fleet.count - 1)
+                diary.note("\(fault) of \(index) begins")
+                try await Self.suffer(fault, fleet, redis, index)
+                diary.note("\(fault) has ended")
             }
             faults.removeFirst(count)
         }
@@ -114,27 +138,49 @@ import Testing
         }
     }
 
-    @Test func `a failover of Redis brings back nothing that was removed`() async throws {
-        let sentinels = try await RedisSentinels.start()
+    /// As deploy/README.md advises: a primary that its replicas have left takes no more changes.
+    private static let bounded = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"]
+
+    @Test(arguments: [true, false])
+    func `a primary of Redis that dies takes nothing along that was acknowledged`(isBounded: Bool) async throws {
+        let sentinels = try await RedisSentinels.start(options: isBounded ? Self.bounded : [])
         let fleet = try await ReplicaFleet(3, on: .url(sentinels.url))
-        try await self.judge(fleet, "failover of Redis") { round in
-            if round.isMultiple(of: 2) {
-                let old = try #require(try await sentinels.primary())
-                try await sentinels.servers[old].kill()
-                try await sentinels.waitForFailover(from: old)
-                try await ReplicaFleet.hold(.seconds(2))
-                try await sentinels.servers[old].restart()
-            } else {
-                try await sentinels.failOver()
-            }
+        try await self.judge(fleet, "primary killed, bounded: \(isBounded)") { _, diary in
+            let old = try #require(try await sentinels.primary())
+            diary.note("\(sentinels.servers[old].address) is killed")
+            try await sentinels.servers[old].kill()
+            let new = try await sentinels.waitForFailover(from: old)
+            diary.note("\(sentinels.servers[new].address) is the primary")
             try await ReplicaFleet.hold(.seconds(2))
+            try await sentinels.servers[old].restart()
+            diary.note("\(sentinels.servers[old].address) is back")
+            // It comes back as a primary, and is told otherwise.
+            try await ReplicaFleet.hold(.seconds(2))
+        }
+    }
+
+    @Test func `a primary of Redis that is replaced while it runs loses what it acknowledges meanwhile`() async throws {
+        let sentinels = try await RedisSentinels.start(options: Self.bounded)
+        let fleet = try await ReplicaFleet(3, on: .url(sentinels.url))
+        // From when one replica is promoted until the old primary hears of it, the other replica follows the old one, and
+        // acknowledges what neither of them will keep: to wait for one replica does not help, to wait for all does.
+        try await withKnownIssue("what is acknowledged during SENTINEL FAILOVER is lost", isIntermittent: true) {
+            try await self.judge(fleet, "failover asked for") { _, diary in
+                diary.note("a failover is asked for")
+                let new = try await sentinels.failOver()
+                diary.note("\(sentinels.servers[new].address) is the primary")
+                try await ReplicaFleet.hold(.seconds(2))
+            }
+        } matching: { issue in
+            // Only that; the history is judged as a whole.
+            "\(issue)".contains("violations")
         }
     }
 
     @Test func `all replicas stop as they should after having been in use together`() async throws {
         let redis = try await RedisServer.start()
         let fleet = try await ReplicaFleet(3, on: .proxied(redis))
-        try await self.judge(fleet, "no fault") { _ in try await ReplicaFleet.hold(.seconds(1)) }
+        try await self.judge(fleet, "no fault") { _, _ in try await ReplicaFleet.hold(.seconds(1)) }
         #expect(await fleet.stop() == [0, 0, 0])
     }
 }
