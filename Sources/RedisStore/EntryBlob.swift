@@ -14,7 +14,8 @@ import NIOCore
 ///         57      4  bytes that count for the quota
 ///         61      4  bytes of the response
 ///         65      1  form of the rest: 1; 2 if it has a stale window
-///         66         flags, in form 2 the time until which it is fresh (8 bytes), usage, content type, attributes, prompt, response, each with its length
+///         66         flags; in form 2 the time until which it is fresh (8 bytes); usage, content type, attributes, prompt,
+///                    response, each with its length
 enum EntryBlob {
     static let headerBytes = 65
     private static let form: UInt8 = 1

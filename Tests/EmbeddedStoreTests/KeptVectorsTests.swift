@@ -93,7 +93,8 @@ import Testing
         var random = SeededGenerator(seed: 5)
         _ = try await store.put(entry, embedding: random.vector(), in: partition())
         await store.close()
-        try self.change("DROP TABLE vectors; PRAGMA user_version = 4")
+        try self.change(
+            "DROP TABLE vectors; ALTER TABLE entries DROP COLUMN fresh_ms; PRAGMA user_version = 4")
         store = try openStore(self.folder.file)
         #expect(try await store.entry(entry.id, in: partition(), at: ms(0)) == entry)
         try await store.remember([self.kept(1)], identity: identity.key)

@@ -69,6 +69,7 @@ import Testing
             try database.execute(
                 sql: """
                     DROP TABLE vectors;
+                    ALTER TABLE entries DROP COLUMN fresh_ms;
                     DROP TABLE versions;
                     DROP INDEX partitions_by_cache;
                     ALTER TABLE partitions DROP COLUMN vary;

@@ -7,7 +7,7 @@ import NIOCore
 /// Requests and responses as stock gRPC carries them, made with the native codec: its envelope is taken off or put on.
 package enum StockMessages {
     private static let fields: [ServiceMethod: Int] = [
-        .lookup: 8, .store: 9, .invalidate: 10, .stats: 11, .ping: 12, .export: 13, .embed: 14,
+        .lookup: 8, .store: 9, .invalidate: 10, .stats: 11, .ping: 12, .export: 13, .embed: 14, .lease: 15,
     ]
 
     package static func request(_ request: ServiceRequest) -> [UInt8] {
