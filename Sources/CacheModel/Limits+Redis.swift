@@ -71,6 +71,8 @@ extension Limits {
     package static let memoryLeaseDeadline = Duration.milliseconds(800)
     /// Time in which a replica of Redis must have confirmed that it has what was removed, ms.
     package static let redisConfirmationMilliseconds: Int64 = 500
+    /// Time for which a replica that a server of Redis has lost counts: until then who replaced it is known everywhere.
+    package static let redisFollowerMemory = Duration.seconds(20)
     /// Tenants whose leases are renewed at the same time.
     package static let memoryLeasesAtOnce = 128
     /// Time between two rounds of renewals, however many ask for one.

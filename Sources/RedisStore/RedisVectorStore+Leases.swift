@@ -15,16 +15,24 @@ extension RedisVectorStore {
         let home = self.layout.home(of: id, in: partition)
         // Drawn once: if it is sent again, it is the same lease.
         let token = LeaseToken(for: id)
-        let reply = try await self.client.reply(
-            to: self.scripts.leases.acquire, on: home.tenant, others: Self.declared(id, in: home.tenant)
-        ) { command in
-            command.append(id.bytes)
-            command.append(partition.cache.key.bytes)
-            command.append(Array(token.nonce))
-            command.append(max(1, time.wholeMilliseconds))
-            command.append(home.name)
-            command.append(seen.map { String($0.milliseconds) } ?? "")
-            command.append(now.milliseconds)
+        let reply: RESPValue
+        do throws(VectorStoreError) {
+            reply = try await self.client.reply(
+                to: self.scripts.leases.acquire, on: home.tenant, others: Self.declared(id, in: home.tenant)
+            ) { command in
+                command.append(id.bytes)
+                command.append(partition.cache.key.bytes)
+                command.append(Array(token.nonce))
+                command.append(max(1, time.wholeMilliseconds))
+                command.append(home.name)
+                command.append(seen.map { String($0.milliseconds) } ?? "")
+                command.append(now.milliseconds)
+            }
+        } catch {
+            // It may have been granted, and nobody would know of it until it ends. Unstructured, because the caller's task
+            // may be cancelled; it ends with the command's own deadline.
+            Task { _ = try? await self.releaseLease(token, in: partition.cache) }
+            throw error
         }
         let parts = try RESPReader.array(reply)
         guard parts.count == 2 else { throw RESPReader.unexpected }

@@ -19,6 +19,8 @@ extension RedisVectorStore {
                 .overQuota, "the entry has \(quotaBytes) bytes, the quota of a shard is \(part.bytes ?? 0)")
         }
         try await self.index.prepare(partition.identity, dimensions: embedding.dimensions)
+        // Before the fence, whose time runs.
+        await self.coherence?.listen(to: partition.cache.tenant)
         let home = self.layout.home(of: entry.id, in: partition)
         let keys = home.tenant
         let time = min(deadline - .now, self.configuration.timeout)
@@ -34,7 +36,6 @@ extension RedisVectorStore {
         let telling = self.telling(
             .stored(entry.id, partition: EntryID(partition.key), cache: partition.cache.key))
         defer { self.coherence?.acknowledgements.forget(telling.change) }
-        await self.coherence?.listen(to: partition.cache.tenant)
         let reply = try await self.run(put) { command in
             command.append(entry.createdAt.milliseconds)
             command.append(fence)
@@ -54,7 +55,7 @@ extension RedisVectorStore {
         let (result, witnesses) = try self.result(ofPut: reply, keys)
         if let witnesses {
             // Else others would go on with the answer that this one replaces.
-            try await self.coherence?.settle([Announcement(telling.change, in: keys, witnesses)], isRemoval: false)
+            try await self.coherence?.settle([Announcement(telling.change, in: keys, witnesses)])
         }
         return result
     }

@@ -35,7 +35,7 @@ extension RedisVectorStore {
                     of: nil, in: keys, epoch: Array(Self.tenantEpoch.utf8), telling: .emptiedTenant)
             }
         }
-        try await self.coherence?.settle(removal.announcements, isRemoval: true)
+        try await self.coherence?.settle(removal.announcements)
         return RemovalResult(count: removal.count, sample: removal.sample)
     }
 }
@@ -123,7 +123,10 @@ private struct Removal {
                 try await self.remove(inside.map(\.id), in: partition)
                 // Memory may have some that are not stored any more.
                 let cache = partition.cache.key
-                return try await self.advance(cache.bytes, in: homes[0].tenant, telling: .emptied(cache: cache))
+                for home in homes {
+                    try await self.advance(cache.bytes, in: home.tenant, telling: .emptied(cache: cache))
+                }
+                return
             }
             count *= 8
         }

@@ -196,11 +196,14 @@ package final class RedisServer: Sendable {
     package func resume() { self.current.send(SIGCONT) }
 
     /// Starts it again on the same port and folder, and waits until it takes commands; ends it first if it still runs.
-    package func restart() async throws {
+    ///
+    /// - Parameter primary: Whose replica it is from now on; what it was before if `nil`.
+    package func restart(following primary: RedisServer? = nil) async throws {
         if self.isRunning { try await self.stop() }
+        let following = primary.map { ["--replicaof", "127.0.0.1", "\($0.port)"] } ?? []
         try await onOwnThread {
             let logged = self.log.utf8.count
-            let process = try RedisProcess(self.program, self.arguments)
+            let process = try RedisProcess(self.program, self.arguments + following)
             self.process.withLock { $0 = process }
             try self.waitUntilReady(logged: logged)
         }

@@ -66,6 +66,8 @@ struct FillTable<Waiter>: ~Copyable {
     private var lastNumber: UInt64 = 0
     /// The number of fills at which those that are over are looked for next.
     private var nextPrune = 1024
+    /// Not for each caller who finds the table full.
+    private var earliestPrune: Instant?
     private let limit: Int
     private let waiterLimit: Int
 
@@ -169,8 +171,12 @@ struct FillTable<Waiter>: ~Copyable {
     // MARK: Fills
 
     private mutating func add(_ id: EntryID, of cache: CacheScope, at now: Instant) -> UInt64 {
-        if self.count >= min(self.nextPrune, self.limit) { self.prune(at: now) }
-        guard self.count < self.limit else { return 0 }
+        if self.count >= min(self.nextPrune, self.limit), self.earliestPrune.map({ now >= $0 }) ?? true {
+            self.prune(at: now)
+        }
+        // A tenant that asks for many keeps the others' places free.
+        guard self.count < self.limit, self.fills[cache.tenant.tenant.key]?.count ?? 0 < Limits.leasesPerTenant
+        else { return 0 }
         self.lastNumber += 1
         self.fills[cache.tenant.tenant.key, default: [:]][id] = Fill(number: self.lastNumber, cache: cache.key)
         self.count += 1
@@ -198,5 +204,6 @@ struct FillTable<Waiter>: ~Copyable {
             }
         }
         self.nextPrune = max(1024, 2 * self.count)
+        self.earliestPrune = now + .seconds(1)
     }
 }

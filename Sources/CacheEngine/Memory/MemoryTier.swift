@@ -229,7 +229,11 @@ package final class MemoryTier: Sendable {
         for shard in self.shards {
             shard.state.withLock { state in
                 // Which caches it has is not known here.
-                for cache in 0..<Self.buckets { state.cacheGenerations[cache] += 1 }
+                for counter in 0..<Self.buckets {
+                    state.cacheGenerations[counter] += 1
+                    // Nor its partitions, of which a nearer answer may have come.
+                    state.partitionGenerations[counter] += 1
+                }
                 state.tenantEpochs[bucket] += 1
             }
         }

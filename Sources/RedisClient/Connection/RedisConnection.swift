@@ -34,6 +34,8 @@ final class RedisConnection: ChannelInboundHandler {
     private var received = ByteBuffer()
     private var outgoing = ByteBuffer()
     private var needsFlush = false
+    /// Channels whose subscription, or its end, is not confirmed yet.
+    private var unconfirmedChannels = 0
 
     init(
         _ session: NodeSession, _ configuration: RedisNodeConfiguration, handshakeDeadline: NIODeadline,
@@ -63,6 +65,7 @@ final class RedisConnection: ChannelInboundHandler {
     /// Adds a command to what ``flush()`` writes. ``hasRoom(forBytes:)`` must be true.
     func send(_ command: PendingCommand, at now: NIODeadline) {
         guard command.command.hasReply else {
+            self.unconfirmedChannels += command.command.count - 1
             self.write(command.command)
             return command.finish(.success(.null))
         }
@@ -188,8 +191,11 @@ final class RedisConnection: ChannelInboundHandler {
         do throws(RedisError) {
             while self.session != nil, let message = try self.parser.next(&self.received) {
                 switch message {
+                case .reply(.error) where self.unconfirmedChannels > 0:
+                    // It may be the subscription that is refused; then each reply would be taken for another's.
+                    throw RESPParser.violation("it refused something while a subscription was not confirmed")
                 case .reply(let reply): self.received(reply)
-                case .push(let elements): self.onPush?(elements)
+                case .push(let elements): self.pushed(elements)
                 }
             }
         } catch {
@@ -220,6 +226,16 @@ final class RedisConnection: ChannelInboundHandler {
 
     private func loss(_ reason: String) -> RedisError {
         RedisError(self.readySince == nil ? .unreachable : .connectionLost, reason)
+    }
+
+    private func pushed(_ elements: [RESPValue]) {
+        if case .bytes(let kind) = elements.first,
+            kind.readableBytesView.elementsEqual("ssubscribe".utf8)
+                || kind.readableBytesView.elementsEqual("sunsubscribe".utf8)
+        {
+            self.unconfirmedChannels = max(0, self.unconfirmedChannels - 1)
+        }
+        self.onPush?(elements)
     }
 
     private func received(_ reply: RESPValue) {

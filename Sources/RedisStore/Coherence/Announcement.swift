@@ -8,10 +8,10 @@ import RedisClient
 struct Witnesses: Sendable {
     /// How long the server has been known to be the primary.
     let eraAge: Duration
-    /// Replicas of the server, in the sense of Redis.
+    /// Replicas of the server, in the sense of Redis, that must have it.
     let followers: Int
     /// Which life of which server, as which primary.
-    let run: ByteBuffer
+    let era: ByteBuffer
     /// The replicas that may answer from memory, with the count of their renewals.
     let register: [ReplicaID: ByteBuffer]
     /// By our clock, when the change was known to have been made.
@@ -24,7 +24,7 @@ struct Witnesses: Sendable {
         guard parts.count == 4 else { throw RESPReader.unexpected }
         self.eraAge = .milliseconds(min(max(0, try RESPReader.integer(parts[0])), 1 << 48))
         self.followers = try RESPReader.count(parts[1])
-        self.run = try RESPReader.bytes(parts[2])
+        self.era = try RESPReader.bytes(parts[2])
         let fields = try RESPReader.array(parts[3])
         guard fields.count.isMultiple(of: 2) else { throw RESPReader.unexpected }
         var register: [ReplicaID: ByteBuffer] = [:]

@@ -9,18 +9,12 @@ import RedisClient
 extension RedisCoherence {
     /// Returns when no replica serves any more what the changes have made false: each has said so, or its lease is over.
     ///
-    /// - Parameter isRemoval: Whether the changes must outlive the server that made them.
     /// - Throws: ``VectorStoreError`` with `.unavailable` if that is not certain. The changes are made all the same.
-    func settle(_ announcements: [Announcement], isRemoval: Bool) async throws(VectorStoreError) {
+    func settle(_ announcements: [Announcement]) async throws(VectorStoreError) {
         defer { for announcement in announcements { self.acknowledgements.forget(announcement.change) } }
-        var madeAt: ContinuousClock.Instant?
-        if isRemoval {
-            for announcement in announcements where announcement.witnesses.followers > 0 {
-                try await self.confirm(announcement)
-                // A server that was replaced may have granted leases, confirmed by this follower, until now.
-                madeAt = .now
-            }
-        }
+        let isFollowed = try await self.confirm(announcements)
+        // A server that was replaced may have granted leases, confirmed by its followers, until now.
+        let madeAt = isFollowed ? ContinuousClock.now : nil
         for announcement in announcements {
             await self.waitForOthers(announcement, madeAt: madeAt ?? announcement.witnesses.heardAt)
         }
@@ -54,22 +48,29 @@ extension RedisCoherence {
         _ = try? await self.client.send(self.strike(gone, in: announcement.keys))
     }
 
-    /// Waits until a replica of the server, which may soon be in its place, has the change as well.
-    private func confirm(_ announcement: Announcement) async throws(VectorStoreError) {
-        let isConfirmed: Bool
-        do throws(RedisError) {
-            let address = try self.client.server(ofSlot: announcement.keys.prefix.slot)
-            let confirmer = self.listener(at: address).0.confirmer
-            let run = try await confirmer.send(
-                Self.command(self.scripts.confirm, on: announcement.keys), by: self.deadline)
-            // Of another server, or another life of it, it would say nothing of this change.
-            isConfirmed =
-                if run == .bytes(announcement.witnesses.run) { try await self.isFollowed(confirmer) } else { false }
-        } catch {
-            throw VectorStoreError(error)
+    /// Waits until all replicas of the server, one of which may soon be in its place, have the changes as well.
+    ///
+    /// - Returns: Whether there are any.
+    private func confirm(_ announcements: [Announcement]) async throws(VectorStoreError) -> Bool {
+        var isFollowed = false
+        for (keys, some) in Dictionary(grouping: announcements, by: \.keys) {
+            // The last one says it of those before it, if it was the same server all the time.
+            guard let last = some.last?.witnesses else { continue }
+            let followers = self.followers.required(last.followers, of: last.era)
+            if followers == 0 { continue }
+            isFollowed = true
+            let isConfirmed: Bool
+            do throws(RedisError) {
+                isConfirmed =
+                    some.allSatisfy { $0.witnesses.era == last.era }
+                    ? try await self.isConfirmed(by: followers, of: last.era, in: keys) : false
+            } catch {
+                throw VectorStoreError(error)
+            }
+            guard isConfirmed else {
+                throw VectorStoreError(.unavailable, "not all replicas of Redis have confirmed the change in time")
+            }
         }
-        guard isConfirmed else {
-            throw VectorStoreError(.unavailable, "no replica of Redis has confirmed the removal in time")
-        }
+        return isFollowed
     }
 }

@@ -42,9 +42,13 @@ extension RedisCoherence {
         }
         let isRenewed = grounds.count == holding.shards.count && self.grant(holding, grounds)
         let pause = isRenewed ? self.times.renewal : self.times.renewal / 5
+        self.endRenewal(of: holding, next: .now + pause)
+    }
+
+    func endRenewal(of holding: Holding, next: ContinuousClock.Instant?) {
         let waiting = holding.state.withLock { state in
             state.isRenewing = false
-            state.nextRenewal = .now + pause
+            state.nextRenewal = next
             defer { state.waitForRenewal = [] }
             return state.waitForRenewal
         }
@@ -84,10 +88,11 @@ extension RedisCoherence {
             let start = MemoryLease.now
             let reply = try await listener.node.send(self.renewal(in: shard.keys), by: self.deadline)
             guard case .array(let parts) = reply, parts.count == 3, case .integer(let known) = parts[0],
-                case .integer(let followers) = parts[1]
+                case .integer(let count) = parts[1], case .bytes(let era) = parts[2]
             else { return nil }
             // Who is cut off from those who follow it may have been replaced.
-            if followers > 0, try await !self.isFollowed(listener.node) { return nil }
+            let followers = self.followers.required(Int(clamping: count), of: era)
+            guard try await self.isConfirmed(by: followers, of: era, in: shard.keys) else { return nil }
             // The replies came over the connection that the subscription was made on, if that still stands.
             guard shard.subscription == subscription else { return nil }
             return Grounds(
@@ -101,14 +106,24 @@ extension RedisCoherence {
         }
     }
 
-    /// Whether one that follows the server has all that was written over this connection.
-    func isFollowed(_ node: RedisNode) async throws(RedisError) -> Bool {
+    /// Whether all that follow a server have what was written there so far: any of them may be promoted.
+    ///
+    /// On a connection of its own, as one that waits answers nothing else.
+    ///
+    /// - Parameter era: Of the server that is meant; another one, or another life of it, could say nothing of it.
+    func isConfirmed(
+        by followers: Int, of era: ByteBuffer, in keys: TenantKeys
+    ) async throws(RedisError) -> Bool {
+        if followers == 0 { return true }
+        let confirmer = self.listener(at: try self.client.server(ofSlot: keys.prefix.slot)).0.confirmer
+        let mark = Self.command(self.scripts.confirm, on: keys)
+        guard try await confirmer.send(mark, by: self.deadline) == .bytes(era) else { return false }
         var command = RedisCommand("WAIT", isRepeatable: true)
-        command.append(1)
+        command.append(Int64(followers))
         command.append(Limits.redisConfirmationMilliseconds)
         let deadline = self.deadline + .milliseconds(Limits.redisConfirmationMilliseconds)
-        guard case .integer(let count) = try await node.send(command, by: deadline) else { return false }
-        return count >= 1
+        guard case .integer(let count) = try await confirmer.send(command, by: deadline) else { return false }
+        return count >= followers
     }
 
     var deadline: NIODeadline { .now() + TimeAmount(Limits.memoryLeaseDeadline) }

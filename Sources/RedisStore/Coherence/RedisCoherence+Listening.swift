@@ -41,8 +41,9 @@ extension RedisCoherence {
             observer?.heard(.missed, of: holding.tenant)
             return
         }
-        guard message.sender != self.replica else { return }
+        // What this one has told, too: others answer by it already.
         observer?.heard(message.news, of: holding.tenant)
+        guard message.sender != self.replica else { return }
         guard message.change != .none, let listener = self.state.withLock({ $0.listeners[address] }) else { return }
         var command = RedisCommand("SPUBLISH", isRepeatable: true)
         command.append(shard.keys.acknowledgements(of: message.sender))

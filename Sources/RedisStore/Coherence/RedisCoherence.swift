@@ -86,6 +86,7 @@ package final class RedisCoherence: Coherence {
     let scripts: StoreScripts
     let logger: Logger
     let acknowledgements = Acknowledgements()
+    let followers = Followers()
     let metrics = CoherenceMetrics()
     let state = Mutex(State())
     private let requests: AsyncStream<Void>
@@ -164,13 +165,19 @@ package final class RedisCoherence: Coherence {
             }
             guard let lastUse = state.lastUse else { return .wait }
             guard now - lastUse < self.times.idle else {
+                if state.isRenewing { return .wait }
                 state.lastUse = nil
                 state.nextRenewal = nil
+                // Whoever wants it again waits until it is given up.
+                state.isRenewing = true
                 return .release
             }
             return now >= state.nextRenewal ?? now ? .renew : .wait
         }
-        if step == .release { self.release(holding) }
+        if step == .release {
+            self.release(holding)
+            self.endRenewal(of: holding, next: nil)
+        }
         return step == .renew
     }
 

@@ -7,7 +7,7 @@
 // promoted again, begins with an empty register, as it cannot know who holds a lease.
 extension StoreScripts {
     static let announcing = """
-        -- The age of the era in ms, how many replicas of this server follow it, and which era it is.
+        -- The age of the era in ms, how many replicas of this server must have a change, and which era it is.
         local function era()
             local about = redis.call('INFO', 'server', 'replication')
             local run = string.match(about, 'run_id:(%x+)') .. string.match(about, 'master_replid:(%x+)')
@@ -17,20 +17,22 @@ extension StoreScripts {
             if known and string.sub(known, 1, #run) == run then
                 since = tonumber(string.sub(known, #run + 1))
             else
-                redis.call('DEL', register)
-                -- No register at all: of a server that has been the primary all the time nobody holds a lease from before.
-                local uptime = tonumber(string.match(about, 'uptime_in_seconds:(%d+)'))
-                local is_old = not known and uptime > 5 and string.find(about, 'master_replid2:' .. string.rep('0', 40))
-                since = is_old and 0 or now
+                -- Also without any register: it may have been lost.
+                redis.call('UNLINK', register)
+                since = now
                 redis.call('HSET', register, 'era', run .. text(since))
             end
             local _, followers = string.gsub(about, 'state=online', '')
-            if followers > 0 then
-                redis.call('HSET', register, 'followed', text(now))
-            elseif now - tonumber(redis.call('HGET', register, 'followed') or -60000) < 60000 then
-                -- It has lost the last one: that may be the primary by now. Until this one would know of it, it counts as
-                -- followed, which then nobody confirms.
-                followers = 1
+            local before = redis.call('HMGET', register, 'followers', 'followed')
+            local most, at = tonumber(before[1] or 0), tonumber(before[2] or 0)
+            if followers >= most or math.abs(now - at) > 20000 then
+                if followers ~= most or now - at > 1000 or now < at then
+                    redis.call('HSET', register, 'followers', followers, 'followed', text(now))
+                end
+            else
+                -- It has lost one: that may be the primary by now. Until this one would know of it, it counts, and so what
+                -- all must confirm is confirmed by nobody.
+                followers = most
             end
             return now - since, followers, run
         end

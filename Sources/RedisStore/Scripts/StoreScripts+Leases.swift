@@ -53,7 +53,7 @@ struct LeaseScripts: Sendable {
         if refused then return refused end
         local lease = lease_of(ARGV[1])
         if not holds(lease, ARGV[3], ARGV[2]) then return 0 end
-        redis.call('DEL', lease)
+        redis.call('UNLINK', lease)
         tell(ARGV[4])
         return 1
         """
@@ -67,7 +67,7 @@ struct LeaseScripts: Sendable {
         for position = 3, #ARGV do
             local lease = lease_of(ARGV[position])
             local record = redis.call('GET', lease)
-            if record and string.sub(record, 17, 48) == ARGV[2] then redis.call('DEL', lease) end
+            if record and string.sub(record, 17, 48) == ARGV[2] then redis.call('UNLINK', lease) end
         end
         """
 }

@@ -217,7 +217,7 @@ struct StoreScripts: Sendable {
         if ARGV[2] ~= '0' then redis.call('ZADD', tokens, ARGV[2], token) end
         count(owner, 1, quota, response)
         advance('')
-        redis.call('DEL', lease)
+        redis.call('UNLINK', lease)
         for position = 1, #evicted, 2 do tell_removed(evicted[position], evicted[position + 1]) end
         tell(ARGV[14])
         return {tonumber(replaces), text(milliseconds()), evicted, replaces == '1' and witnesses() or {}}
