@@ -29,6 +29,8 @@ extension MetricFamily {
 extension MetricDeclaration {
     /// What the engine measures.
     package static var ofEngine: [Self] {
-        MetricDescription.ofEngine.map { Self($0.name, help: $0.help, bounds: $0.bounds) }
+        (MetricDescription.ofEngine + MetricDescription.ofCoherence).map {
+            Self($0.name, help: $0.help, bounds: $0.bounds)
+        }
     }
 }

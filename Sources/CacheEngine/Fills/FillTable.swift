@@ -198,12 +198,14 @@ struct FillTable<Waiter>: ~Copyable {
 
     /// Forgets leases that have run out without anybody asking again.
     private mutating func prune(at now: Instant) {
+        let before = self.count
         for (tenant, fills) in self.fills {
             for (id, fill) in fills where fill.waiters.isEmpty {
                 if case .held(let until, _) = fill.phase, until <= now { _ = self.remove(id, of: tenant) }
             }
         }
         self.nextPrune = max(1024, 2 * self.count)
-        self.earliestPrune = now + .seconds(1)
+        // One that frees much is worth its time.
+        self.earliestPrune = self.count > before / 2 ? now + .seconds(1) : nil
     }
 }

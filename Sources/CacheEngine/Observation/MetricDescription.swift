@@ -27,12 +27,16 @@ package struct MetricDescription: Sendable {
         Self("semcache_embedding_batch_texts", "Texts of a batch", bounds: [1, 2, 4, 8, 16]),
         Self("semcache_embedding_errors_total", "Texts that got no vector"),
         Self(
+            "semcache_vector_memory_errors_total", "Vectors that could not be read from the store, or not be kept there"
+        ),
+    ]
+
+    /// Of what keeps replicas on one store in step.
+    package static let ofCoherence = [
+        Self(
             "semcache_memory_lease_losses_total",
             "Times that a tenant was no longer answered from memory because the listener to Redis was lost"),
         Self("semcache_unheard_changes_total", "Replicas that did not hear of a change within their lease"),
         Self("semcache_change_wait_seconds", "Time that a change of this replica waits until all others know of it"),
-        Self(
-            "semcache_vector_memory_errors_total", "Vectors that could not be read from the store, or not be kept there"
-        ),
     ]
 }

@@ -120,7 +120,7 @@ import Testing
                 table.wait(EntryID(high: 0, low: 1), number: 2, key: UInt64(key), of: self.cache, "\(key)")
                     == (key < 3 ? .waits : .full))
         }
-        let next = table.begin(EntryID(high: 0, low: 9999), of: self.cache, poll: nil, at: self.time(10))
+        let next = table.begin(EntryID(high: 0, low: 9999), of: self.cache, poll: nil, at: self.time(1010))
         #expect(next != .ask(number: 0) && table.fillCount == 2)
     }
 }

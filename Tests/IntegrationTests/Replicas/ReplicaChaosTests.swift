@@ -56,7 +56,8 @@ import Testing
         let start = ContinuousClock.now
         var round = 0
         do {
-            try await ReplicaFleet.hold(.milliseconds(500))
+            // The first changes of a tenant wait until its register is known to be whole.
+            try await ReplicaFleet.hold(.seconds(4))
             repeat {
                 try await suffer(round, diary)
                 // What comes back after a fault must be right as well.
@@ -167,7 +168,8 @@ import Testing
             diary.note("a failover is asked for")
             let new = try await sentinels.failOver()
             diary.note("\(sentinels.servers[new].address) is the primary")
-            try await ReplicaFleet.hold(.seconds(2))
+            // Changes wait for leases of the one before.
+            try await ReplicaFleet.hold(.seconds(4))
         }
     }
 

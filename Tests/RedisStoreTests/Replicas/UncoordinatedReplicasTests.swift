@@ -58,8 +58,8 @@ import Tracing
     @Test func `memories that are not told of changes are caught`() async throws {
         let (kinds, figures) = try await self.violations(memory: 64 << 20)
         #expect(figures.invalidations >= 300 && figures.hitsFromMemory > 1_000, "\(figures)")
-        #expect(kinds[.stale, default: 0] > 100, "\(kinds), \(figures)")
-        #expect(kinds[.overwritten, default: 0] > 100, "\(kinds), \(figures)")
+        #expect(kinds[.stale, default: 0] > 10, "\(kinds), \(figures)")
+        #expect(kinds[.overwritten, default: 0] > 10, "\(kinds), \(figures)")
         #expect(kinds[.foreign] == nil && kinds[.neverStored] == nil, "\(kinds)")
     }
 
