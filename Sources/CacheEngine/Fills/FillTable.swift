@@ -35,6 +35,8 @@ enum FillWaiting: Equatable {
     case waits
     /// Something came since the caller was told to wait.
     case over
+    /// What the caller was to wait for is known by now.
+    case settled
     case full
 }
 
@@ -134,12 +136,14 @@ struct FillTable<Waiter>: ~Copyable {
 
     /// - Parameters:
     ///   - number: Of the step that said to wait.
+    ///   - isJoining: Whether it waits for what another asks.
     ///   - key: The waiter's own, for ``leave(_:key:of:)``.
     mutating func wait(
-        _ id: EntryID, number: UInt64, key: UInt64, of cache: CacheScope, _ waiter: Waiter
+        _ id: EntryID, number: UInt64, isJoining: Bool = false, key: UInt64, of cache: CacheScope, _ waiter: Waiter
     ) -> FillWaiting {
         let tenant = cache.tenant.tenant.key
         guard let fill = self.fills[tenant]?[id], fill.number == number else { return .over }
+        if isJoining, case .held = fill.phase { return .settled }
         guard self.waiters < self.waiterLimit else { return .full }
         self.fills[tenant]?[id]?.waiters[key] = waiter
         self.waiters += 1

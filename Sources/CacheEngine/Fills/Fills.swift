@@ -137,16 +137,17 @@ package final class Fills: Sendable {
     ) async -> FillWake {
         let number: UInt64
         let end: ContinuousClock.Instant
+        let isJoining: Bool
         switch step {
         case .ask: return .look
-        case .join(let joined): (number, end) = (joined, limit)
-        case .held(let held, _, let next): (number, end) = (held, min(limit, next))
+        case .join(let joined): (number, end, isJoining) = (joined, limit, true)
+        case .held(let held, _, let next): (number, end, isJoining) = (held, min(limit, next), false)
         }
         guard end > .now else { return .time }
         if number == 0 { return await Self.time(end) }
         return await withTaskGroup(of: FillWake.self) { group in
             // Both end with the group: the one that is cancelled leaves the table.
-            group.addTask { await self.told(id, number, of: cache) }
+            group.addTask { await self.told(id, number, isJoining: isJoining, of: cache) }
             group.addTask { await Self.time(end) }
             let first = await group.next() ?? .time
             group.cancelAll()
@@ -159,14 +160,20 @@ package final class Fills: Sendable {
         return .time
     }
 
-    private func told(_ id: EntryID, _ number: UInt64, of cache: CacheScope) async -> FillWake {
+    private func told(
+        _ id: EntryID, _ number: UInt64, isJoining: Bool, of cache: CacheScope
+    ) async -> FillWake {
         let key = self.lastKey.add(1, ordering: .relaxed).newValue
         return await withTaskCancellationHandler {
             await withCheckedContinuation { (waiter: Waiter) in
-                switch self.table.withLock({ $0.wait(id, number: number, key: key, of: cache, waiter) }) {
+                let waiting = self.table.withLock {
+                    $0.wait(id, number: number, isJoining: isJoining, key: key, of: cache, waiter)
+                }
+                switch waiting {
                 // A cancellation that came before has found nobody.
                 case .waits: if Task.isCancelled { self.leave(id, key, of: cache) }
                 case .over: waiter.resume(returning: .look)
+                case .settled: waiter.resume(returning: .settled)
                 case .full: waiter.resume(returning: .failed)
                 }
             }

@@ -103,6 +103,19 @@ import Testing
                 == .held(number: 1, until: self.time(50), next: self.time(50)))
     }
 
+    @Test func `who is to wait for what another asks, and comes when that is known, does not wait`() {
+        var table = FillTable<String>()
+        guard case .ask(let number) = table.begin(self.id, of: self.cache, poll: nil, at: self.time(0)) else {
+            Issue.record("a new fill is known")
+            return
+        }
+        #expect(table.begin(self.id, of: self.cache, poll: nil, at: self.time(0)) == .join(number: number))
+        _ = table.asked(self.id, number: number, .held(until: self.time(10), at: self.time(0)), of: self.cache)
+        #expect(table.wait(self.id, number: number, isJoining: true, key: 1, of: self.cache, "late") == .settled)
+        #expect(table.wait(self.id, number: number, key: 1, of: self.cache, "for the answer") == .waits)
+        #expect(table.waiterCount == 1)
+    }
+
     @Test func `it is bounded: what has run out is forgotten, and what is above the limit is not kept`() {
         var table = FillTable<String>(limit: 2000, waiterLimit: 3)
         for position in 0..<3000 {
