@@ -54,8 +54,10 @@ extension RedisVectorStore {
         }
         let (result, witnesses) = try self.result(ofPut: reply, keys)
         if let witnesses {
-            // Else others would go on with the answer that this one replaces.
-            try await self.coherence?.settle([Announcement(telling.change, in: keys, witnesses)])
+            // Else others would go on with an answer that this one replaces, or one whose removal they have not heard of.
+            try await self.coherence?.settle([
+                Announcement(telling.change, in: keys, witnesses, isAddition: !result.isReplacement)
+            ])
         }
         return result
     }

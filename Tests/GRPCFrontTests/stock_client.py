@@ -204,7 +204,7 @@ class Checks:
         assert services >= {*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"}, services
         pool = DescriptorPool(database)
         service = pool.FindServiceByName("semcached.v1.SemanticCache")
-        assert [method.name for method in service.methods] == ["Lookup", "Store", "Invalidate", "Embed"], service.methods
+        assert [method.name for method in service.methods] == ["Lookup", "Store", "Lease", "Invalidate", "Embed"], service.methods
         assert pool.FindMessageTypeByName("semcached.v1.LookupRequest").fields_by_name["prompt"].number == 2
         assert pool.FindFileByName("grpc/health/v1/health.proto").package == "grpc.health.v1"
 

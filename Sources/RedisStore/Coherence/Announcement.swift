@@ -43,8 +43,11 @@ struct Announcement: Sendable {
     let change: ChangeID
     let keys: TenantKeys
     let witnesses: Witnesses
+    /// Whether it made nothing false that was stored.
+    let isAddition: Bool
 
-    init(_ change: ChangeID, in keys: TenantKeys, _ witnesses: Witnesses) {
+    init(_ change: ChangeID, in keys: TenantKeys, _ witnesses: Witnesses, isAddition: Bool = false) {
+        self.isAddition = isAddition
         self.change = change
         self.keys = keys
         self.witnesses = witnesses

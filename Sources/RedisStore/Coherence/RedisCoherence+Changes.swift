@@ -32,7 +32,7 @@ extension RedisCoherence {
         }
         // Who got a lease of the server before this one is not in its register.
         let graceEnd = madeAt + (self.times.lease - witnesses.eraAge)
-        if witnesses.eraAge < self.times.lease, ContinuousClock.now < graceEnd {
+        if !announcement.isAddition, witnesses.eraAge < self.times.lease, ContinuousClock.now < graceEnd {
             try? await Task.sleep(until: graceEnd, tolerance: .zero, clock: .continuous)
         }
     }

@@ -16,8 +16,11 @@ extension RedisCoherence {
     /// To be called before a tenant's entries are changed: from then on it is heard who has heard of it.
     func listen(to tenant: TenantScope) async {
         let holding = self.holding(of: tenant)
-        holding.state.withLock { $0.lastUse = .now }
-        if !self.isListening(to: holding) { await self.renew(holding) }
+        let hasFailed = holding.state.withLock { state in
+            state.lastUse = .now
+            return state.hasFailed
+        }
+        if !hasFailed, !self.isListening(to: holding) { await self.renew(holding) }
     }
 
     /// Renews the lease of a tenant, or gets it. What fails is tried again; the lease runs out meanwhile.
@@ -42,6 +45,7 @@ extension RedisCoherence {
         }
         let isRenewed = grounds.count == holding.shards.count && self.grant(holding, grounds)
         let pause = isRenewed ? self.times.renewal : self.times.renewal / 5
+        holding.state.withLock { $0.hasFailed = !isRenewed }
         self.endRenewal(of: holding, next: .now + pause)
     }
 

@@ -51,6 +51,8 @@ package final class RedisCoherence: Coherence {
             var lastLook: ContinuousClock.Instant?
             var nextRenewal: ContinuousClock.Instant?
             var isRenewing = false
+            /// Whether the last attempt came to nothing: it is tried again, and who is in a hurry does not wait for it.
+            var hasFailed = false
             var waitForRenewal: [CheckedContinuation<Void, Never>] = []
         }
 

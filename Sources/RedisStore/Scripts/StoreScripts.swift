@@ -174,7 +174,7 @@ struct StoreScripts: Sendable {
     /// 14 what the other replicas are told.
     ///
     /// Returns whether a live entry was replaced, the server's time, cache keys and ids of what was evicted in turn, and
-    /// the witnesses of a replacement.
+    /// the witnesses.
     private static let putting = """
         local now, partition, id, blob = tonumber(ARGV[1]), ARGV[3], ARGV[4], ARGV[5]
         local refused = refusal()
@@ -186,7 +186,7 @@ struct StoreScripts: Sendable {
         local done = redis.call('ZSCORE', tokens, token)
         if done then
             local replaced = old and token_of(old) == token and tonumber(string.sub(old, 1, 1)) or 0
-            return {replaced, text(milliseconds()), {}, replaced == 1 and witnesses() or {}}
+            return {replaced, text(milliseconds()), {}, witnesses()}
         end
         if is_late(ARGV[2]) then return lateness() end
         local lease = lease_of(id)
@@ -220,6 +220,6 @@ struct StoreScripts: Sendable {
         redis.call('UNLINK', lease)
         for position = 1, #evicted, 2 do tell_removed(evicted[position], evicted[position + 1]) end
         tell(ARGV[14])
-        return {tonumber(replaces), text(milliseconds()), evicted, replaces == '1' and witnesses() or {}}
+        return {tonumber(replaces), text(milliseconds()), evicted, witnesses()}
         """
 }
