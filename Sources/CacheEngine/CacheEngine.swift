@@ -174,13 +174,14 @@ package final class CacheEngine: Sendable {
     /// - Parameters:
     ///   - partition: The route's, or that of a context.
     ///   - lease: Of the tenant.
+    ///   - leaseTime: A reading of ``MemoryLease/now`` after the request had come.
     /// - Returns: `nil` if the slow lane must decide.
     package func remembered(
         _ id: EntryID, in partition: Partition, by lease: MemoryLease, policy: CachePolicy, mode: LookupRequest.Mode,
-        threshold: Float?, maximumAge: Duration?, at now: Timestamp
+        threshold: Float?, maximumAge: Duration?, at now: Timestamp, leaseTime: Int64 = MemoryLease.now
     ) -> MemoryTier.Found? {
         lease.use()
-        guard mode != .semantic, lease.permits,
+        guard mode != .semantic, lease.permits(at: leaseTime),
             let found = self.memory.find(id, in: partition, semantic: mode == .both, at: now),
             found.similarity >= policy.threshold(requested: threshold)
         else { return nil }

@@ -161,6 +161,8 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         defer { self.isProcessing = false }
         // One reading of the clock, and of the log's level, for all frames of a read.
         let now = self.dispatcher.engine.now
+        // One reading for all that has come: each was asked before it.
+        let leaseTime = MemoryLease.now
         self.fastLane.isLogged = self.dispatcher.logsCalls
         do throws(WireError) {
             while self.mayRead(context) {
@@ -168,7 +170,7 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
                     self.state.isStranger ? Limits.maximumHelloBytes : Limits.maximumFrameBytes
                 let next = try self.reader.withNextBody { body -> WireError? in
                     do throws(WireError) {
-                        try self.frameReceived(body, at: now)
+                        try self.frameReceived(body, at: now, leaseTime: leaseTime)
                         return nil
                     } catch {
                         return error
@@ -186,10 +188,11 @@ final class ConnectionHandler: ChannelInboundHandler, ChannelOutboundHandler {
         }
     }
 
-    private func frameReceived(_ body: UnsafeRawBufferPointer, at now: Timestamp) throws(WireError) {
+    private func frameReceived(_ body: UnsafeRawBufferPointer, at now: Timestamp, leaseTime: Int64) throws(WireError) {
         let result = self.decoder.withUnpacked(body) { message -> Result<ClientMessage, WireError>? in
             if self.state.isOpen, let id = FastLane.callID(message), !self.state.isInFlight(id),
-                self.fastLane.answer(message, bytes: body.count, at: now, into: &self.outbound)
+                self.fastLane.answer(
+                    message, bytes: body.count, at: now, leaseTime: leaseTime, into: &self.outbound)
             {
                 return nil
             }

@@ -55,10 +55,12 @@ struct FastLane {
 
     /// Writes the reply to a call, if it is a Lookup whose answer is in memory.
     ///
-    /// - Parameter bytes: Of the call.
+    /// - Parameters:
+    ///   - bytes: Of the call.
+    ///   - leaseTime: A reading of ``MemoryLease/now`` after the call had come.
     /// - Returns: Whether it is answered.
     mutating func answer(
-        _ message: borrowing Semcached__V1__ClientMessage, bytes: Int, at now: Timestamp,
+        _ message: borrowing Semcached__V1__ClientMessage, bytes: Int, at now: Timestamp, leaseTime: Int64,
         into outbound: inout ByteBuffer
     ) -> Bool {
         guard self.isOpen, !self.isLogged, message.kind_case == SEMCACHED__V1__CLIENT_MESSAGE__KIND_CALL
@@ -90,7 +92,7 @@ struct FastLane {
         guard
             let found = self.engine.remembered(
                 id, in: route.partition, by: route.tenant.lease, policy: route.policy, mode: mode,
-                threshold: threshold, maximumAge: maximumAge, at: now),
+                threshold: threshold, maximumAge: maximumAge, at: now, leaseTime: leaseTime),
             let prepared = found.item.attachment as? PreparedMatch,
             !wantsLease || !found.item.entry.isStale(at: now),
             // Refused again, and with its reason, in the slow lane.

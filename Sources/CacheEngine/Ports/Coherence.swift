@@ -30,11 +30,12 @@ package final class MemoryLease: Sendable {
         self.onUse = onUse
     }
 
-    /// Whether memory may answer, now. To be asked after the request has come: it was made before the answer is false.
-    package var permits: Bool {
-        let end = self.validUntil.load(ordering: .acquiring)
-        return end == .max || end > Self.now
-    }
+    /// Whether memory may answer.
+    ///
+    /// - Parameter time: A reading of ``now`` after the request has come: so it was made before the answer can be false.
+    package func permits(at time: Int64) -> Bool { self.validUntil.load(ordering: .acquiring) > time }
+
+    package var permits: Bool { self.permits(at: Self.now) }
 
     /// Says that the tenant is in use, so that its lease is worth renewing.
     package func use() {
