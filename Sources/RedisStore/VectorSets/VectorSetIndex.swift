@@ -36,17 +36,29 @@ struct VectorSetIndex: VectorIndex {
         """
         local function index_put(owner, partition, id, vector, extra, expires, created)
             local length = struct.unpack('>I4', extra)
+            local vectors, attributes = prefix .. 'v:' .. partition, string.sub(extra, 5, 4 + length)
             local function add()
-                return redis.pcall('VADD', prefix .. 'v:' .. partition, 'FP32', vector, id,
-                    '\(self.quantization.option)', 'EF', '200', 'SETATTR', string.sub(extra, 5, 4 + length))
+                return redis.pcall('VADD', vectors, 'FP32', vector, id,
+                    '\(self.quantization.option)', 'EF', '200', 'SETATTR', attributes)
             end
+            local function kept()
+                local raw = redis.pcall('VEMB', vectors, id, 'RAW')
+                if not raw then return '' end
+                return tostring(raw[2]) .. ' ' .. tostring(raw[3]) .. ' ' .. tostring(raw[4])
+            end
+            local before = kept()
             local added = add()
             -- Redis 8.0 tells neither its replicas nor its log of an element that takes the place of the one before it:
-            -- there the former attributes would stay, by which a removal by filter finds what is to go. The second time
-            -- nothing can fail: the arguments are the same, and a script that has written is not refused memory.
+            -- there the former attributes would stay, by which a removal by filter finds what is to go. Those can be told
+            -- by themselves. The vector seldom changes, as the prompt is the same; where it does, the element is added
+            -- anew, between which a search in another thread may miss it. The second time nothing can fail: the
+            -- arguments are the same, and a script that has written is not refused memory.
             if added == 0 then
-                redis.call('VREM', prefix .. 'v:' .. partition, id)
-                added = add()
+                redis.call('VSETATTR', vectors, id, attributes)
+                if kept() ~= before then
+                    redis.call('VREM', vectors, id)
+                    added = add()
+                end
             end
             if type(added) ~= 'table' and #extra > 4 + length then
                 redis.call('HSET', prefix .. 'q:' .. partition, id, string.sub(extra, 5 + length))

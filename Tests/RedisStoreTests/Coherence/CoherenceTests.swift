@@ -142,8 +142,8 @@ import Testing
             let witnesses = try await self.witnesses(of: replicas[0])
             let end = witnesses.heardAt + (Replica.times.lease - witnesses.eraAge)
             try await replicas[0].invalidate(.wholeCache)
-            // The age is in whole milliseconds, twice.
-            #expect(ContinuousClock.now >= end - .milliseconds(2))
+            // Ages are in whole milliseconds, and by the server's clock; the reply took its time.
+            #expect(ContinuousClock.now >= end - .milliseconds(50))
             #expect(witnesses.eraAge <= ContinuousClock.now - start + .seconds(1))
             for replica in replicas { #expect(try await replica.lookup("a question") == nil) }
         }
