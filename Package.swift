@@ -100,17 +100,16 @@ let package = Package(
         // Nouns, verbs, wire
         .target(name: "CacheModel", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(
-            name: "CacheEngine", dependencies: ["CacheModel", coreMetrics, deque, logging, tracing],
+            name: "CacheEngine", dependencies: ["CacheModel", "Decisions", coreMetrics, deque, logging, tracing],
             swiftSettings: strict),
+        .target(name: "CacheWire", dependencies: ["CacheModel", "CCacheProto", nioCore], swiftSettings: strict),
         .target(
-            name: "CacheWire", dependencies: ["CacheModel", "CCacheProto", nioCore],
+            name: "Decisions", dependencies: ["CacheModel"], exclude: ["Data/generate.py", "Data/LICENSE.WordNet"],
             swiftSettings: strict),
-
         // TLS and telemetry know nothing of caches
         .target(name: "OpenSSLTLS", dependencies: ["COpenSSL", nioCore], swiftSettings: strict),
         .target(
             name: "Telemetry", dependencies: [coreMetrics, logging, tracing, lifecycle], swiftSettings: strict),
-
         // Adapters
         .target(
             name: "EmbeddedStore", dependencies: ["CacheEngine", "CacheModel", "CKernels", grdb, logging],
@@ -125,20 +124,17 @@ let package = Package(
         .target(
             name: "LocalEmbedder", dependencies: ["CacheEngine", "CacheModel", "CKernels"],
             exclude: ["UnicodeTable/generate.py"], swiftSettings: strict),
-
         .target(
             name: "HTTPEmbedder",
             dependencies: [
                 "CacheEngine", "CacheModel", coreMetrics, deque, httpClient, logging, nioCore, nioHTTP1, nioPosix,
                 nioSSL, systemPackage,
             ], swiftSettings: strict),
-
         .target(
             name: "TokenVerification",
             dependencies: [
                 "CacheModel", crypto, cryptoExtras, httpClient, logging, nioCore, nioHTTP1, systemPackage,
-            ],
-            swiftSettings: strict),
+            ], swiftSettings: strict),
 
         // Ends
         .target(
@@ -173,7 +169,8 @@ let package = Package(
                 nioPosix, tracing, yams,
             ], swiftSettings: strict),
         .executableTarget(
-            name: "semcache", dependencies: ["CacheClient", "CacheModel", arguments], swiftSettings: strict),
+            name: "semcache", dependencies: ["CacheClient", "CacheModel", "Decisions", arguments],
+            swiftSettings: strict),
         .executableTarget(
             name: "semcache-bench",
             dependencies: [
@@ -181,7 +178,6 @@ let package = Package(
                 "OpenSSLTLS", "RedisClient", "RedisStore", arguments, histogram, logging, nioCore, nioEmbedded,
                 nioPosix,
             ], swiftSettings: strict),
-
         // Tests
         .target(
             name: "TestSupport",
@@ -190,6 +186,11 @@ let package = Package(
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "CacheModelTests", dependencies: ["CacheModel", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "DecisionsTests", dependencies: ["CacheModel", "Decisions"], swiftSettings: strict),
+        .testTarget(
+            name: "DecisionStreamTests",
+            dependencies: ["CacheEngine", "CacheModel", "CKernels", "Decisions", "LocalEmbedder"], swiftSettings: strict
+        ),
         .testTarget(
             name: "CacheEngineTests",
             dependencies: [
@@ -254,8 +255,7 @@ let package = Package(
             dependencies: [
                 "EmbeddedStore", "CacheEngine", "CacheModel", "CKernels", "StoreConformance", "TestSupport", grdb,
                 logging,
-            ],
-            swiftSettings: strict),
+            ], swiftSettings: strict),
         .testTarget(
             name: "LocalEmbedderTests", dependencies: ["LocalEmbedder", "CacheModel", "CKernels"],
             resources: [.copy("Resources")], swiftSettings: strict),

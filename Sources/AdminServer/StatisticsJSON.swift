@@ -95,6 +95,8 @@ extension JSONWriter {
             }
             writer.member("evicted_entries", cache.evictedEntries)
             writer.writeCounters(cache)
+            writer.key("decisions")
+            writer.write(cache.decision)
         }
     }
 
@@ -116,14 +118,15 @@ extension JSONWriter {
         self.member("leases_granted", cache.leasesGranted)
         self.member("waits_filled", cache.waitsFilled)
         self.member("aborted_stores", cache.abortedStores)
+        self.member("misses_refused", cache.missesRefused)
     }
 
-    private mutating func member(_ name: String, _ value: UInt64) {
+    mutating func member(_ name: String, _ value: UInt64) {
         self.key(name)
         self.integer(value)
     }
 
-    private mutating func member(_ name: String, _ value: Double) {
+    mutating func member(_ name: String, _ value: Double) {
         self.key(name)
         self.number(value)
     }

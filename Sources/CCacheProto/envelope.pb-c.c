@@ -746,7 +746,7 @@ const ProtobufCMessageDescriptor semcached__v1__welcome__descriptor =
   (ProtobufCMessageInit) semcached__v1__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[12] =
+static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[14] =
 {
   {
     "id",
@@ -892,13 +892,39 @@ static const ProtobufCFieldDescriptor semcached__v1__call__field_descriptors[12]
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "feedback",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Call, request_case),
+    offsetof(Semcached__V1__Call, feedback),
+    &semcached__v1__feedback_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Call, request_case),
+    offsetof(Semcached__V1__Call, labels),
+    &semcached__v1__labels_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__call__field_indices_by_name[] = {
   1,   /* field[1] = deadline_ms */
   10,   /* field[10] = embed */
   9,   /* field[9] = export */
+  12,   /* field[12] = feedback */
   0,   /* field[0] = id */
   6,   /* field[6] = invalidate */
+  13,   /* field[13] = labels */
   11,   /* field[11] = lease */
   4,   /* field[4] = lookup */
   8,   /* field[8] = ping */
@@ -911,7 +937,7 @@ static const ProtobufCIntRange semcached__v1__call__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 4 },
-  { 0, 12 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
 {
@@ -921,7 +947,7 @@ const ProtobufCMessageDescriptor semcached__v1__call__descriptor =
   "Semcached__V1__Call",
   "semcached.v1",
   sizeof(Semcached__V1__Call),
-  12,
+  14,
   semcached__v1__call__field_descriptors,
   semcached__v1__call__field_indices_by_name,
   2,  semcached__v1__call__number_ranges,
@@ -1043,7 +1069,7 @@ const ProtobufCMessageDescriptor semcached__v1__status__descriptor =
   (ProtobufCMessageInit) semcached__v1__status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[10] =
+static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[12] =
 {
   {
     "id",
@@ -1165,12 +1191,38 @@ static const ProtobufCFieldDescriptor semcached__v1__reply__field_descriptors[10
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "feedback",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Reply, response_case),
+    offsetof(Semcached__V1__Reply, feedback),
+    &semcached__v1__feedback_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__Reply, response_case),
+    offsetof(Semcached__V1__Reply, labels),
+    &semcached__v1__labels_response__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__reply__field_indices_by_name[] = {
   8,   /* field[8] = embed */
   7,   /* field[7] = export */
+  10,   /* field[10] = feedback */
   0,   /* field[0] = id */
   4,   /* field[4] = invalidate */
+  11,   /* field[11] = labels */
   9,   /* field[9] = lease */
   2,   /* field[2] = lookup */
   6,   /* field[6] = ping */
@@ -1182,7 +1234,7 @@ static const ProtobufCIntRange semcached__v1__reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 8, 2 },
-  { 0, 10 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
 {
@@ -1192,7 +1244,7 @@ const ProtobufCMessageDescriptor semcached__v1__reply__descriptor =
   "Semcached__V1__Reply",
   "semcached.v1",
   sizeof(Semcached__V1__Reply),
-  10,
+  12,
   semcached__v1__reply__field_descriptors,
   semcached__v1__reply__field_indices_by_name,
   2,  semcached__v1__reply__number_ranges,

@@ -412,6 +412,51 @@ void   semcached__v1__miss__free_unpacked
   assert(message->base.descriptor == &semcached__v1__miss__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__decision__init
+                     (Semcached__V1__Decision         *message)
+{
+  static const Semcached__V1__Decision init_value = SEMCACHED__V1__DECISION__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__decision__get_packed_size
+                     (const Semcached__V1__Decision *message)
+{
+  assert(message->base.descriptor == &semcached__v1__decision__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__decision__pack
+                     (const Semcached__V1__Decision *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__decision__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__decision__pack_to_buffer
+                     (const Semcached__V1__Decision *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__decision__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__Decision *
+       semcached__v1__decision__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__Decision *)
+     protobuf_c_message_unpack (&semcached__v1__decision__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__decision__free_unpacked
+                     (Semcached__V1__Decision *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__decision__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__bypass__init
                      (Semcached__V1__Bypass         *message)
 {
@@ -770,6 +815,96 @@ void   semcached__v1__lease_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &semcached__v1__lease_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__feedback_request__init
+                     (Semcached__V1__FeedbackRequest         *message)
+{
+  static const Semcached__V1__FeedbackRequest init_value = SEMCACHED__V1__FEEDBACK_REQUEST__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__feedback_request__get_packed_size
+                     (const Semcached__V1__FeedbackRequest *message)
+{
+  assert(message->base.descriptor == &semcached__v1__feedback_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__feedback_request__pack
+                     (const Semcached__V1__FeedbackRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__feedback_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__feedback_request__pack_to_buffer
+                     (const Semcached__V1__FeedbackRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__feedback_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__FeedbackRequest *
+       semcached__v1__feedback_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__FeedbackRequest *)
+     protobuf_c_message_unpack (&semcached__v1__feedback_request__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__feedback_request__free_unpacked
+                     (Semcached__V1__FeedbackRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__feedback_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__feedback_response__init
+                     (Semcached__V1__FeedbackResponse         *message)
+{
+  static const Semcached__V1__FeedbackResponse init_value = SEMCACHED__V1__FEEDBACK_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__feedback_response__get_packed_size
+                     (const Semcached__V1__FeedbackResponse *message)
+{
+  assert(message->base.descriptor == &semcached__v1__feedback_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__feedback_response__pack
+                     (const Semcached__V1__FeedbackResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__feedback_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__feedback_response__pack_to_buffer
+                     (const Semcached__V1__FeedbackResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__feedback_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__FeedbackResponse *
+       semcached__v1__feedback_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__FeedbackResponse *)
+     protobuf_c_message_unpack (&semcached__v1__feedback_response__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__feedback_response__free_unpacked
+                     (Semcached__V1__FeedbackResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__feedback_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   semcached__v1__entry_ids__init
@@ -1222,6 +1357,96 @@ void   semcached__v1__cache_stats__free_unpacked
   assert(message->base.descriptor == &semcached__v1__cache_stats__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   semcached__v1__refusals__init
+                     (Semcached__V1__Refusals         *message)
+{
+  static const Semcached__V1__Refusals init_value = SEMCACHED__V1__REFUSALS__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__refusals__get_packed_size
+                     (const Semcached__V1__Refusals *message)
+{
+  assert(message->base.descriptor == &semcached__v1__refusals__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__refusals__pack
+                     (const Semcached__V1__Refusals *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__refusals__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__refusals__pack_to_buffer
+                     (const Semcached__V1__Refusals *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__refusals__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__Refusals *
+       semcached__v1__refusals__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__Refusals *)
+     protobuf_c_message_unpack (&semcached__v1__refusals__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__refusals__free_unpacked
+                     (Semcached__V1__Refusals *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__refusals__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__decision_stats__init
+                     (Semcached__V1__DecisionStats         *message)
+{
+  static const Semcached__V1__DecisionStats init_value = SEMCACHED__V1__DECISION_STATS__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__decision_stats__get_packed_size
+                     (const Semcached__V1__DecisionStats *message)
+{
+  assert(message->base.descriptor == &semcached__v1__decision_stats__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__decision_stats__pack
+                     (const Semcached__V1__DecisionStats *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__decision_stats__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__decision_stats__pack_to_buffer
+                     (const Semcached__V1__DecisionStats *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__decision_stats__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__DecisionStats *
+       semcached__v1__decision_stats__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__DecisionStats *)
+     protobuf_c_message_unpack (&semcached__v1__decision_stats__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__decision_stats__free_unpacked
+                     (Semcached__V1__DecisionStats *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__decision_stats__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   semcached__v1__tenant_stats__init
                      (Semcached__V1__TenantStats         *message)
 {
@@ -1490,6 +1715,141 @@ void   semcached__v1__export_response__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &semcached__v1__export_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__labels_request__init
+                     (Semcached__V1__LabelsRequest         *message)
+{
+  static const Semcached__V1__LabelsRequest init_value = SEMCACHED__V1__LABELS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__labels_request__get_packed_size
+                     (const Semcached__V1__LabelsRequest *message)
+{
+  assert(message->base.descriptor == &semcached__v1__labels_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__labels_request__pack
+                     (const Semcached__V1__LabelsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__labels_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__labels_request__pack_to_buffer
+                     (const Semcached__V1__LabelsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__labels_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__LabelsRequest *
+       semcached__v1__labels_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__LabelsRequest *)
+     protobuf_c_message_unpack (&semcached__v1__labels_request__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__labels_request__free_unpacked
+                     (Semcached__V1__LabelsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__labels_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__labelled_decision__init
+                     (Semcached__V1__LabelledDecision         *message)
+{
+  static const Semcached__V1__LabelledDecision init_value = SEMCACHED__V1__LABELLED_DECISION__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__labelled_decision__get_packed_size
+                     (const Semcached__V1__LabelledDecision *message)
+{
+  assert(message->base.descriptor == &semcached__v1__labelled_decision__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__labelled_decision__pack
+                     (const Semcached__V1__LabelledDecision *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__labelled_decision__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__labelled_decision__pack_to_buffer
+                     (const Semcached__V1__LabelledDecision *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__labelled_decision__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__LabelledDecision *
+       semcached__v1__labelled_decision__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__LabelledDecision *)
+     protobuf_c_message_unpack (&semcached__v1__labelled_decision__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__labelled_decision__free_unpacked
+                     (Semcached__V1__LabelledDecision *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__labelled_decision__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   semcached__v1__labels_response__init
+                     (Semcached__V1__LabelsResponse         *message)
+{
+  static const Semcached__V1__LabelsResponse init_value = SEMCACHED__V1__LABELS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t semcached__v1__labels_response__get_packed_size
+                     (const Semcached__V1__LabelsResponse *message)
+{
+  assert(message->base.descriptor == &semcached__v1__labels_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t semcached__v1__labels_response__pack
+                     (const Semcached__V1__LabelsResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &semcached__v1__labels_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t semcached__v1__labels_response__pack_to_buffer
+                     (const Semcached__V1__LabelsResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &semcached__v1__labels_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Semcached__V1__LabelsResponse *
+       semcached__v1__labels_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Semcached__V1__LabelsResponse *)
+     protobuf_c_message_unpack (&semcached__v1__labels_response__descriptor,
+                                allocator, len, data);
+}
+void   semcached__v1__labels_response__free_unpacked
+                     (Semcached__V1__LabelsResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &semcached__v1__labels_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   semcached__v1__embed_request__init
@@ -2366,7 +2726,7 @@ const ProtobufCMessageDescriptor semcached__v1__match__descriptor =
   (ProtobufCMessageInit) semcached__v1__match__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__miss__field_descriptors[6] =
+static const ProtobufCFieldDescriptor semcached__v1__miss__field_descriptors[8] =
 {
   {
     "reason",
@@ -2440,9 +2800,35 @@ static const ProtobufCFieldDescriptor semcached__v1__miss__field_descriptors[6] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "guard",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Miss, guard),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decision",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Miss, decision),
+    &semcached__v1__decision__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__miss__field_indices_by_name[] = {
+  7,   /* field[7] = decision */
   1,   /* field[1] = degraded */
+  6,   /* field[6] = guard */
   3,   /* field[3] = nearest_entry_id */
   4,   /* field[4] = nearest_is_approximate */
   2,   /* field[2] = nearest_similarity */
@@ -2452,7 +2838,7 @@ static const unsigned semcached__v1__miss__field_indices_by_name[] = {
 static const ProtobufCIntRange semcached__v1__miss__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor semcached__v1__miss__descriptor =
 {
@@ -2462,11 +2848,75 @@ const ProtobufCMessageDescriptor semcached__v1__miss__descriptor =
   "Semcached__V1__Miss",
   "semcached.v1",
   sizeof(Semcached__V1__Miss),
-  6,
+  8,
   semcached__v1__miss__field_descriptors,
   semcached__v1__miss__field_indices_by_name,
   1,  semcached__v1__miss__number_ranges,
   (ProtobufCMessageInit) semcached__v1__miss__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__decision__field_descriptors[3] =
+{
+  {
+    "policy",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Decision, policy),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "risk",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Semcached__V1__Decision, risk_present_case),
+    offsetof(Semcached__V1__Decision, risk),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "risk_limit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Semcached__V1__Decision, risk_limit_present_case),
+    offsetof(Semcached__V1__Decision, risk_limit),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__decision__field_indices_by_name[] = {
+  0,   /* field[0] = policy */
+  1,   /* field[1] = risk */
+  2,   /* field[2] = risk_limit */
+};
+static const ProtobufCIntRange semcached__v1__decision__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor semcached__v1__decision__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.Decision",
+  "Decision",
+  "Semcached__V1__Decision",
+  "semcached.v1",
+  sizeof(Semcached__V1__Decision),
+  3,
+  semcached__v1__decision__field_descriptors,
+  semcached__v1__decision__field_indices_by_name,
+  1,  semcached__v1__decision__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__decision__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor semcached__v1__bypass__field_descriptors[2] =
@@ -2571,7 +3021,7 @@ const ProtobufCMessageDescriptor semcached__v1__fill__descriptor =
   (ProtobufCMessageInit) semcached__v1__fill__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_descriptors[6] =
+static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_descriptors[8] =
 {
   {
     "outcome",
@@ -2645,10 +3095,36 @@ static const ProtobufCFieldDescriptor semcached__v1__lookup_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lookup_id",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupResponse, lookup_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decision",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LookupResponse, decision),
+    &semcached__v1__decision__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__lookup_response__field_indices_by_name[] = {
   4,   /* field[4] = bypass */
+  7,   /* field[7] = decision */
   5,   /* field[5] = fill */
+  6,   /* field[6] = lookup_id */
   2,   /* field[2] = matches */
   3,   /* field[3] = miss */
   0,   /* field[0] = outcome */
@@ -2657,7 +3133,7 @@ static const unsigned semcached__v1__lookup_response__field_indices_by_name[] = 
 static const ProtobufCIntRange semcached__v1__lookup_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor =
 {
@@ -2667,7 +3143,7 @@ const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor =
   "Semcached__V1__LookupResponse",
   "semcached.v1",
   sizeof(Semcached__V1__LookupResponse),
-  6,
+  8,
   semcached__v1__lookup_response__field_descriptors,
   semcached__v1__lookup_response__field_indices_by_name,
   1,  semcached__v1__lookup_response__number_ranges,
@@ -3089,6 +3565,186 @@ const ProtobufCMessageDescriptor semcached__v1__lease_response__descriptor =
   semcached__v1__lease_response__field_indices_by_name,
   1,  semcached__v1__lease_response__number_ranges,
   (ProtobufCMessageInit) semcached__v1__lease_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__feedback_request__field_descriptors[8] =
+{
+  {
+    "cache",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackRequest, cache),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "entry_id",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackRequest, entry_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "verdict",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackRequest, verdict),
+    &semcached__v1__verdict__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prompt",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackRequest, prompt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "messages",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__FeedbackRequest, n_messages),
+    offsetof(Semcached__V1__FeedbackRequest, messages),
+    &semcached__v1__chat_message__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vary",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__FeedbackRequest, n_vary),
+    offsetof(Semcached__V1__FeedbackRequest, vary),
+    &semcached__v1__vary_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "embedding",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackRequest, embedding),
+    &semcached__v1__embedding__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lookup_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackRequest, lookup_id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__feedback_request__field_indices_by_name[] = {
+  0,   /* field[0] = cache */
+  6,   /* field[6] = embedding */
+  1,   /* field[1] = entry_id */
+  7,   /* field[7] = lookup_id */
+  4,   /* field[4] = messages */
+  3,   /* field[3] = prompt */
+  5,   /* field[5] = vary */
+  2,   /* field[2] = verdict */
+};
+static const ProtobufCIntRange semcached__v1__feedback_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 8 }
+};
+const ProtobufCMessageDescriptor semcached__v1__feedback_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.FeedbackRequest",
+  "FeedbackRequest",
+  "Semcached__V1__FeedbackRequest",
+  "semcached.v1",
+  sizeof(Semcached__V1__FeedbackRequest),
+  8,
+  semcached__v1__feedback_request__field_descriptors,
+  semcached__v1__feedback_request__field_indices_by_name,
+  1,  semcached__v1__feedback_request__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__feedback_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__feedback_response__field_descriptors[2] =
+{
+  {
+    "blocked",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackResponse, blocked),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "learnt",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__FeedbackResponse, learnt),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__feedback_response__field_indices_by_name[] = {
+  0,   /* field[0] = blocked */
+  1,   /* field[1] = learnt */
+};
+static const ProtobufCIntRange semcached__v1__feedback_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__feedback_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.FeedbackResponse",
+  "FeedbackResponse",
+  "Semcached__V1__FeedbackResponse",
+  "semcached.v1",
+  sizeof(Semcached__V1__FeedbackResponse),
+  2,
+  semcached__v1__feedback_response__field_descriptors,
+  semcached__v1__feedback_response__field_indices_by_name,
+  1,  semcached__v1__feedback_response__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__feedback_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor semcached__v1__entry_ids__field_descriptors[1] =
@@ -3622,7 +4278,7 @@ const ProtobufCMessageDescriptor semcached__v1__stats_request__descriptor =
   (ProtobufCMessageInit) semcached__v1__stats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descriptors[21] =
+static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descriptors[23] =
 {
   {
     "cache",
@@ -3876,11 +4532,36 @@ static const ProtobufCFieldDescriptor semcached__v1__cache_stats__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "misses_refused",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, misses_refused),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decision",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__CacheStats, decision),
+    &semcached__v1__decision_stats__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
   20,   /* field[20] = aborted_stores */
   15,   /* field[15] = bypasses */
   0,   /* field[0] = cache */
+  22,   /* field[22] = decision */
   1,   /* field[1] = entries */
   16,   /* field[16] = evicted_entries */
   3,   /* field[3] = exact_hits_l1 */
@@ -3892,6 +4573,7 @@ static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
   14,   /* field[14] = misses_filtered */
   7,   /* field[7] = misses_no_entry */
   8,   /* field[8] = misses_not_stored */
+  21,   /* field[21] = misses_refused */
   10,   /* field[10] = misses_too_old */
   2,   /* field[2] = response_bytes */
   5,   /* field[5] = semantic_hits_l1 */
@@ -3903,7 +4585,7 @@ static const unsigned semcached__v1__cache_stats__field_indices_by_name[] = {
 static const ProtobufCIntRange semcached__v1__cache_stats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor =
 {
@@ -3913,11 +4595,321 @@ const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor =
   "Semcached__V1__CacheStats",
   "semcached.v1",
   sizeof(Semcached__V1__CacheStats),
-  21,
+  23,
   semcached__v1__cache_stats__field_descriptors,
   semcached__v1__cache_stats__field_indices_by_name,
   1,  semcached__v1__cache_stats__number_ranges,
   (ProtobufCMessageInit) semcached__v1__cache_stats__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__refusals__field_descriptors[2] =
+{
+  {
+    "reason",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Refusals, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__Refusals, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__refusals__field_indices_by_name[] = {
+  1,   /* field[1] = count */
+  0,   /* field[0] = reason */
+};
+static const ProtobufCIntRange semcached__v1__refusals__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor semcached__v1__refusals__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.Refusals",
+  "Refusals",
+  "Semcached__V1__Refusals",
+  "semcached.v1",
+  sizeof(Semcached__V1__Refusals),
+  2,
+  semcached__v1__refusals__field_descriptors,
+  semcached__v1__refusals__field_indices_by_name,
+  1,  semcached__v1__refusals__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__refusals__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__decision_stats__field_descriptors[18] =
+{
+  {
+    "phase",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, phase),
+    &semcached__v1__decision_phase__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error_budget",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, error_budget),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wrong_hit_limit",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, wrong_hit_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, labels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "labels_needed",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, labels_needed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "right_labels",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, right_labels),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "risk_limit",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, risk_limit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wrong_per_lookup",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, wrong_per_lookup),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wrong_per_hit",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, wrong_per_hit),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "audits",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, audits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "wrong_audits",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, wrong_audits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "feedback_right",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, feedback_right),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "feedback_wrong",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, feedback_wrong),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shadow_hits",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, shadow_hits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refusals",
+    15,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__DecisionStats, n_refusals),
+    offsetof(Semcached__V1__DecisionStats, refusals),
+    &semcached__v1__refusals__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judge_calls",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, judge_calls),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judge_failures",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, judge_failures),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "judge_tokens",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__DecisionStats, judge_tokens),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__decision_stats__field_indices_by_name[] = {
+  9,   /* field[9] = audits */
+  1,   /* field[1] = error_budget */
+  11,   /* field[11] = feedback_right */
+  12,   /* field[12] = feedback_wrong */
+  15,   /* field[15] = judge_calls */
+  16,   /* field[16] = judge_failures */
+  17,   /* field[17] = judge_tokens */
+  3,   /* field[3] = labels */
+  4,   /* field[4] = labels_needed */
+  0,   /* field[0] = phase */
+  14,   /* field[14] = refusals */
+  5,   /* field[5] = right_labels */
+  6,   /* field[6] = risk_limit */
+  13,   /* field[13] = shadow_hits */
+  10,   /* field[10] = wrong_audits */
+  2,   /* field[2] = wrong_hit_limit */
+  8,   /* field[8] = wrong_per_hit */
+  7,   /* field[7] = wrong_per_lookup */
+};
+static const ProtobufCIntRange semcached__v1__decision_stats__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 18 }
+};
+const ProtobufCMessageDescriptor semcached__v1__decision_stats__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.DecisionStats",
+  "DecisionStats",
+  "Semcached__V1__DecisionStats",
+  "semcached.v1",
+  sizeof(Semcached__V1__DecisionStats),
+  18,
+  semcached__v1__decision_stats__field_descriptors,
+  semcached__v1__decision_stats__field_indices_by_name,
+  1,  semcached__v1__decision_stats__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__decision_stats__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor semcached__v1__tenant_stats__field_descriptors[11] =
@@ -4577,6 +5569,237 @@ const ProtobufCMessageDescriptor semcached__v1__export_response__descriptor =
   (ProtobufCMessageInit) semcached__v1__export_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor semcached__v1__labels_request__field_descriptors[3] =
+{
+  {
+    "cache",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelsRequest, cache),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelsRequest, after),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_size",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelsRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__labels_request__field_indices_by_name[] = {
+  1,   /* field[1] = after */
+  0,   /* field[0] = cache */
+  2,   /* field[2] = page_size */
+};
+static const ProtobufCIntRange semcached__v1__labels_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor semcached__v1__labels_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.LabelsRequest",
+  "LabelsRequest",
+  "Semcached__V1__LabelsRequest",
+  "semcached.v1",
+  sizeof(Semcached__V1__LabelsRequest),
+  3,
+  semcached__v1__labels_request__field_descriptors,
+  semcached__v1__labels_request__field_indices_by_name,
+  1,  semcached__v1__labels_request__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__labels_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__labelled_decision__field_descriptors[6] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelledDecision, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "similarity",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelledDecision, similarity),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "risk",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    offsetof(Semcached__V1__LabelledDecision, risk_present_case),
+    offsetof(Semcached__V1__LabelledDecision, risk),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "right",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelledDecision, right),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "would_serve",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelledDecision, would_serve),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "source",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelledDecision, source),
+    &semcached__v1__label_source__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__labelled_decision__field_indices_by_name[] = {
+  0,   /* field[0] = number */
+  3,   /* field[3] = right */
+  2,   /* field[2] = risk */
+  1,   /* field[1] = similarity */
+  5,   /* field[5] = source */
+  4,   /* field[4] = would_serve */
+};
+static const ProtobufCIntRange semcached__v1__labelled_decision__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor semcached__v1__labelled_decision__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.LabelledDecision",
+  "LabelledDecision",
+  "Semcached__V1__LabelledDecision",
+  "semcached.v1",
+  sizeof(Semcached__V1__LabelledDecision),
+  6,
+  semcached__v1__labelled_decision__field_descriptors,
+  semcached__v1__labelled_decision__field_indices_by_name,
+  1,  semcached__v1__labelled_decision__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__labelled_decision__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor semcached__v1__labels_response__field_descriptors[3] =
+{
+  {
+    "decisions",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Semcached__V1__LabelsResponse, n_decisions),
+    offsetof(Semcached__V1__LabelsResponse, decisions),
+    &semcached__v1__labelled_decision__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelsResponse, next),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelsResponse, last),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned semcached__v1__labels_response__field_indices_by_name[] = {
+  0,   /* field[0] = decisions */
+  2,   /* field[2] = last */
+  1,   /* field[1] = next */
+};
+static const ProtobufCIntRange semcached__v1__labels_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor semcached__v1__labels_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "semcached.v1.LabelsResponse",
+  "LabelsResponse",
+  "Semcached__V1__LabelsResponse",
+  "semcached.v1",
+  sizeof(Semcached__V1__LabelsResponse),
+  3,
+  semcached__v1__labels_response__field_descriptors,
+  semcached__v1__labels_response__field_indices_by_name,
+  1,  semcached__v1__labels_response__number_ranges,
+  (ProtobufCMessageInit) semcached__v1__labels_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor semcached__v1__embed_request__field_descriptors[2] =
 {
   {
@@ -4829,7 +6052,7 @@ const ProtobufCEnumDescriptor semcached__v1__tier__descriptor =
   semcached__v1__tier__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue semcached__v1__miss_reason__enum_values_by_number[7] =
+static const ProtobufCEnumValue semcached__v1__miss_reason__enum_values_by_number[13] =
 {
   { "MISS_REASON_UNSPECIFIED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_UNSPECIFIED", 0 },
   { "MISS_REASON_NO_ENTRY", "SEMCACHED__V1__MISS_REASON__MISS_REASON_NO_ENTRY", 1 },
@@ -4838,17 +6061,29 @@ static const ProtobufCEnumValue semcached__v1__miss_reason__enum_values_by_numbe
   { "MISS_REASON_TOO_OLD", "SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD", 4 },
   { "MISS_REASON_DEGRADED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED", 5 },
   { "MISS_REASON_FILTERED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED", 6 },
+  { "MISS_REASON_GUARDED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_GUARDED", 7 },
+  { "MISS_REASON_RISK", "SEMCACHED__V1__MISS_REASON__MISS_REASON_RISK", 8 },
+  { "MISS_REASON_BLOCKED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_BLOCKED", 9 },
+  { "MISS_REASON_JUDGED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_JUDGED", 10 },
+  { "MISS_REASON_SHADOW", "SEMCACHED__V1__MISS_REASON__MISS_REASON_SHADOW", 11 },
+  { "MISS_REASON_AUDITED", "SEMCACHED__V1__MISS_REASON__MISS_REASON_AUDITED", 12 },
 };
 static const ProtobufCIntRange semcached__v1__miss_reason__value_ranges[] = {
-{0, 0},{0, 7}
+{0, 0},{0, 13}
 };
-static const ProtobufCEnumValueIndex semcached__v1__miss_reason__enum_values_by_name[7] =
+static const ProtobufCEnumValueIndex semcached__v1__miss_reason__enum_values_by_name[13] =
 {
+  { "MISS_REASON_AUDITED", 12 },
   { "MISS_REASON_BELOW_THRESHOLD", 3 },
+  { "MISS_REASON_BLOCKED", 9 },
   { "MISS_REASON_DEGRADED", 5 },
   { "MISS_REASON_FILTERED", 6 },
+  { "MISS_REASON_GUARDED", 7 },
+  { "MISS_REASON_JUDGED", 10 },
   { "MISS_REASON_NOT_STORED", 2 },
   { "MISS_REASON_NO_ENTRY", 1 },
+  { "MISS_REASON_RISK", 8 },
+  { "MISS_REASON_SHADOW", 11 },
   { "MISS_REASON_TOO_OLD", 4 },
   { "MISS_REASON_UNSPECIFIED", 0 },
 };
@@ -4859,9 +6094,9 @@ const ProtobufCEnumDescriptor semcached__v1__miss_reason__descriptor =
   "MissReason",
   "Semcached__V1__MissReason",
   "semcached.v1",
-  7,
+  13,
   semcached__v1__miss_reason__enum_values_by_number,
-  7,
+  13,
   semcached__v1__miss_reason__enum_values_by_name,
   1,
   semcached__v1__miss_reason__value_ranges,
@@ -4901,16 +6136,118 @@ const ProtobufCEnumDescriptor semcached__v1__degraded__descriptor =
   semcached__v1__degraded__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor semcached__v1__semantic_cache__method_descriptors[5] =
+static const ProtobufCEnumValue semcached__v1__verdict__enum_values_by_number[3] =
+{
+  { "VERDICT_UNSPECIFIED", "SEMCACHED__V1__VERDICT__VERDICT_UNSPECIFIED", 0 },
+  { "VERDICT_RIGHT", "SEMCACHED__V1__VERDICT__VERDICT_RIGHT", 1 },
+  { "VERDICT_WRONG", "SEMCACHED__V1__VERDICT__VERDICT_WRONG", 2 },
+};
+static const ProtobufCIntRange semcached__v1__verdict__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex semcached__v1__verdict__enum_values_by_name[3] =
+{
+  { "VERDICT_RIGHT", 1 },
+  { "VERDICT_UNSPECIFIED", 0 },
+  { "VERDICT_WRONG", 2 },
+};
+const ProtobufCEnumDescriptor semcached__v1__verdict__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "semcached.v1.Verdict",
+  "Verdict",
+  "Semcached__V1__Verdict",
+  "semcached.v1",
+  3,
+  semcached__v1__verdict__enum_values_by_number,
+  3,
+  semcached__v1__verdict__enum_values_by_name,
+  1,
+  semcached__v1__verdict__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue semcached__v1__decision_phase__enum_values_by_number[7] =
+{
+  { "DECISION_PHASE_UNSPECIFIED", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_UNSPECIFIED", 0 },
+  { "DECISION_PHASE_THRESHOLD", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_THRESHOLD", 1 },
+  { "DECISION_PHASE_LEARNING", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_LEARNING", 2 },
+  { "DECISION_PHASE_CALIBRATED", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_CALIBRATED", 3 },
+  { "DECISION_PHASE_STEPPED_BACK", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_STEPPED_BACK", 4 },
+  { "DECISION_PHASE_EXACT_ONLY", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_EXACT_ONLY", 5 },
+  { "DECISION_PHASE_UNAVAILABLE", "SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_UNAVAILABLE", 6 },
+};
+static const ProtobufCIntRange semcached__v1__decision_phase__value_ranges[] = {
+{0, 0},{0, 7}
+};
+static const ProtobufCEnumValueIndex semcached__v1__decision_phase__enum_values_by_name[7] =
+{
+  { "DECISION_PHASE_CALIBRATED", 3 },
+  { "DECISION_PHASE_EXACT_ONLY", 5 },
+  { "DECISION_PHASE_LEARNING", 2 },
+  { "DECISION_PHASE_STEPPED_BACK", 4 },
+  { "DECISION_PHASE_THRESHOLD", 1 },
+  { "DECISION_PHASE_UNAVAILABLE", 6 },
+  { "DECISION_PHASE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor semcached__v1__decision_phase__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "semcached.v1.DecisionPhase",
+  "DecisionPhase",
+  "Semcached__V1__DecisionPhase",
+  "semcached.v1",
+  7,
+  semcached__v1__decision_phase__enum_values_by_number,
+  7,
+  semcached__v1__decision_phase__enum_values_by_name,
+  1,
+  semcached__v1__decision_phase__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue semcached__v1__label_source__enum_values_by_number[4] =
+{
+  { "LABEL_SOURCE_UNSPECIFIED", "SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_UNSPECIFIED", 0 },
+  { "LABEL_SOURCE_STORE", "SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_STORE", 1 },
+  { "LABEL_SOURCE_AUDIT", "SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_AUDIT", 2 },
+  { "LABEL_SOURCE_FEEDBACK", "SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_FEEDBACK", 3 },
+};
+static const ProtobufCIntRange semcached__v1__label_source__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex semcached__v1__label_source__enum_values_by_name[4] =
+{
+  { "LABEL_SOURCE_AUDIT", 2 },
+  { "LABEL_SOURCE_FEEDBACK", 3 },
+  { "LABEL_SOURCE_STORE", 1 },
+  { "LABEL_SOURCE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor semcached__v1__label_source__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "semcached.v1.LabelSource",
+  "LabelSource",
+  "Semcached__V1__LabelSource",
+  "semcached.v1",
+  4,
+  semcached__v1__label_source__enum_values_by_number,
+  4,
+  semcached__v1__label_source__enum_values_by_name,
+  1,
+  semcached__v1__label_source__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor semcached__v1__semantic_cache__method_descriptors[6] =
 {
   { "Lookup", &semcached__v1__lookup_request__descriptor, &semcached__v1__lookup_response__descriptor },
   { "Store", &semcached__v1__store_request__descriptor, &semcached__v1__store_response__descriptor },
   { "Lease", &semcached__v1__lease_request__descriptor, &semcached__v1__lease_response__descriptor },
   { "Invalidate", &semcached__v1__invalidate_request__descriptor, &semcached__v1__invalidate_response__descriptor },
   { "Embed", &semcached__v1__embed_request__descriptor, &semcached__v1__embed_response__descriptor },
+  { "Feedback", &semcached__v1__feedback_request__descriptor, &semcached__v1__feedback_response__descriptor },
 };
 const unsigned semcached__v1__semantic_cache__method_indices_by_name[] = {
   4,        /* Embed */
+  5,        /* Feedback */
   3,        /* Invalidate */
   2,        /* Lease */
   0,        /* Lookup */
@@ -4923,7 +6260,7 @@ const ProtobufCServiceDescriptor semcached__v1__semantic_cache__descriptor =
   "SemanticCache",
   "Semcached__V1__SemanticCache",
   "semcached.v1",
-  5,
+  6,
   semcached__v1__semantic_cache__method_descriptors,
   semcached__v1__semantic_cache__method_indices_by_name
 };
@@ -4967,6 +6304,14 @@ void semcached__v1__semantic_cache__embed(ProtobufCService *service,
   assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void semcached__v1__semantic_cache__feedback(ProtobufCService *service,
+                                             const Semcached__V1__FeedbackRequest *input,
+                                             Semcached__V1__FeedbackResponse_Closure closure,
+                                             void *closure_data)
+{
+  assert(service->descriptor == &semcached__v1__semantic_cache__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *service,
                                           Semcached__V1__SemanticCache_ServiceDestroy destroy)
 {
@@ -4974,15 +6319,17 @@ void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *
                                      &semcached__v1__semantic_cache__descriptor,
                                      (ProtobufCServiceDestroy) destroy);
 }
-static const ProtobufCMethodDescriptor semcached__v1__admin__method_descriptors[3] =
+static const ProtobufCMethodDescriptor semcached__v1__admin__method_descriptors[4] =
 {
   { "Stats", &semcached__v1__stats_request__descriptor, &semcached__v1__stats_response__descriptor },
   { "Export", &semcached__v1__export_request__descriptor, &semcached__v1__export_response__descriptor },
+  { "Labels", &semcached__v1__labels_request__descriptor, &semcached__v1__labels_response__descriptor },
   { "Ping", &semcached__v1__ping_request__descriptor, &semcached__v1__ping_response__descriptor },
 };
 const unsigned semcached__v1__admin__method_indices_by_name[] = {
   1,        /* Export */
-  2,        /* Ping */
+  2,        /* Labels */
+  3,        /* Ping */
   0         /* Stats */
 };
 const ProtobufCServiceDescriptor semcached__v1__admin__descriptor =
@@ -4992,7 +6339,7 @@ const ProtobufCServiceDescriptor semcached__v1__admin__descriptor =
   "Admin",
   "Semcached__V1__Admin",
   "semcached.v1",
-  3,
+  4,
   semcached__v1__admin__method_descriptors,
   semcached__v1__admin__method_indices_by_name
 };
@@ -5012,13 +6359,21 @@ void semcached__v1__admin__export(ProtobufCService *service,
   assert(service->descriptor == &semcached__v1__admin__descriptor);
   service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void semcached__v1__admin__labels(ProtobufCService *service,
+                                  const Semcached__V1__LabelsRequest *input,
+                                  Semcached__V1__LabelsResponse_Closure closure,
+                                  void *closure_data)
+{
+  assert(service->descriptor == &semcached__v1__admin__descriptor);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void semcached__v1__admin__ping(ProtobufCService *service,
                                 const Semcached__V1__PingRequest *input,
                                 Semcached__V1__PingResponse_Closure closure,
                                 void *closure_data)
 {
   assert(service->descriptor == &semcached__v1__admin__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void semcached__v1__admin__init (Semcached__V1__Admin_Service *service,
                                  Semcached__V1__Admin_ServiceDestroy destroy)

@@ -40,7 +40,7 @@ int ck_scan_segment_make(ck_scan_segment *segment, uint32_t dimension, uint32_t 
     size_t n = capacity, stride = (dimension + 31) / 32 * 32;
     int has_lead = capacity >= CK_SCAN_LEAD_SEGMENT && capacity % CK_SCAN_BLOCK == 0;
     size_t line_bytes = has_lead ? CK_SCAN_LINE_BYTES : 0;
-    size_t entry_bytes = line_bytes + stride * sizeof(int16_t) + 2 * sizeof(int64_t) + 2 * sizeof(uint64_t) +
+    size_t entry_bytes = line_bytes + stride * sizeof(int16_t) + 3 * sizeof(int64_t) + 4 * sizeof(uint64_t) +
                          2 * sizeof(uint32_t);
     size_t bytes = n * entry_bytes;
     size_t unit = bytes < HUGE_PAGE ? 64 : 4096;
@@ -56,8 +56,8 @@ int ck_scan_segment_make(ck_scan_segment *segment, uint32_t dimension, uint32_t 
     }
     int16_t *vectors = (int16_t *)(void *)(memory + n * line_bytes);
     int64_t *expiry = (int64_t *)(void *)(vectors + n * stride);
-    uint64_t *ids = (uint64_t *)(expiry + 2 * n);
-    uint32_t *lists = (uint32_t *)(void *)(ids + 2 * n);
+    uint64_t *ids = (uint64_t *)(expiry + 3 * n);
+    uint32_t *lists = (uint32_t *)(void *)(ids + 4 * n);
     *segment = (ck_scan_segment){
         .capacity = capacity,
         .dimension = dimension,
@@ -68,6 +68,8 @@ int ck_scan_segment_make(ck_scan_segment *segment, uint32_t dimension, uint32_t 
         .expiry = expiry,
         .rows = expiry + n,
         .ids = ids,
+        .created = expiry + 2 * n,
+        .clusters = ids + 2 * n,
         .lists = lists,
         .uses = lists + n,
         .memory = memory,
@@ -100,6 +102,8 @@ int ck_scan_segment_resize(ck_scan_segment *segment, uint32_t capacity) {
     memcpy(other.expiry, segment->expiry, n * sizeof(int64_t));
     memcpy(other.rows, segment->rows, n * sizeof(int64_t));
     memcpy(other.ids, segment->ids, n * 2 * sizeof(uint64_t));
+    memcpy(other.created, segment->created, n * sizeof(int64_t));
+    memcpy(other.clusters, segment->clusters, n * 2 * sizeof(uint64_t));
     memcpy(other.lists, segment->lists, n * sizeof(uint32_t));
     memcpy(other.uses, segment->uses, n * sizeof(uint32_t));
     ck_scan_segment_free(segment);
@@ -127,6 +131,8 @@ void ck_scan_segment_copy(ck_scan_segment *to, uint32_t to_slot, const ck_scan_s
     to->expiry[to_slot] = from->expiry[from_slot];
     to->rows[to_slot] = from->rows[from_slot];
     memcpy(to->ids + 2 * (size_t)to_slot, from->ids + 2 * (size_t)from_slot, 2 * sizeof(uint64_t));
+    to->created[to_slot] = from->created[from_slot];
+    memcpy(to->clusters + 2 * (size_t)to_slot, from->clusters + 2 * (size_t)from_slot, 2 * sizeof(uint64_t));
     to->lists[to_slot] = from->lists[from_slot];
     to->uses[to_slot] = from->uses[from_slot];
 }

@@ -163,11 +163,11 @@ final class BalancedSession {
 extension ServiceRequest {
     /// Whether it may be carried out twice. A Store replaces its own entry; see
     /// ``ClientConfiguration/retriesLostCalls`` for what is reported then. Under a lease it ends that, and would be refused
-    /// if it was carried out before.
+    /// if it was carried out before. Of a Feedback that is carried out twice the block is the same.
     var isRepeatable: Bool {
         switch self {
         case .store(let store): store.lease == nil
-        case .lookup, .invalidate, .stats, .export, .embed, .lease, .ping: true
+        case .lookup, .invalidate, .stats, .export, .labels, .embed, .lease, .feedback, .ping: true
         }
     }
 
@@ -176,8 +176,8 @@ extension ServiceRequest {
         switch self {
         // Of two that ask for a lease one would keep the other from it.
         case .lookup(let lookup): lookup.lease == nil
-        case .stats, .embed, .ping: true
-        case .store, .invalidate, .export, .lease: false
+        case .stats, .labels, .embed, .ping: true
+        case .store, .invalidate, .export, .lease, .feedback: false
         }
     }
 }

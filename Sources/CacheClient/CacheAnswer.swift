@@ -58,6 +58,12 @@ public struct CacheHit: Sendable, Hashable {
     public let lease: FillLease?
     /// If it is stale and another makes a new one: for how long at most, unless that prolongs its lease.
     public let fillUnderWay: Duration?
+    /// How the best match was decided on; `nil` of an exact hit, and of one out of the server's memory.
+    public let decision: CacheDecision?
+    /// Names the lookup for feedback from elsewhere; `nil` of an exact hit, and of one out of the server's memory, whose
+    /// feedback goes by the prompt.
+    public let lookupID: CacheLookupID?
+    let asked: AskedQuestion
 }
 
 /// A stored answer and how near its question is.
@@ -103,6 +109,18 @@ public struct CacheMiss: Sendable, Hashable {
         case tooOld
         /// The nearest entry is close enough, but the lookup's filter does not take it.
         case filtered
+        /// What is close enough was refused by the words of the two questions.
+        case guarded(CacheGuard)
+        /// The decision policy takes what is close enough for too likely to be wrong.
+        case tooRisky
+        /// Feedback said that it is wrong for this question.
+        case blocked
+        /// The judge said no, or could not be asked.
+        case judged
+        /// It would have been served, but the cache is in shadow mode.
+        case shadow
+        /// It would have been served, but is left out now and then, so that the caller's own answer can be compared.
+        case audited
         /// The cache could not look.
         case degraded(Degradation)
     }
@@ -139,6 +157,8 @@ public struct CacheMiss: Sendable, Hashable {
     public let lease: FillLease?
     /// If another makes it: for how long at most, unless that prolongs its lease.
     public let fillUnderWay: Duration?
+    /// How the nearest was decided on, if it was.
+    public let decision: CacheDecision?
 }
 
 /// Why a chat is neither looked up nor stored: it has more messages than the cache's policy allows.
@@ -150,10 +170,10 @@ public struct CacheBypass: Sendable, Hashable {
 }
 
 extension CacheAnswer {
-    init(_ outcome: LookupOutcome, of cache: String) {
+    init(_ outcome: LookupOutcome, to request: LookupRequest) {
         switch outcome {
-        case .hit(let hit): self = .hit(CacheHit(hit, of: cache))
-        case .miss(let miss): self = .miss(CacheMiss(miss, of: cache))
+        case .hit(let hit): self = .hit(CacheHit(hit, to: AskedQuestion(request)))
+        case .miss(let miss): self = .miss(CacheMiss(miss, of: request.cache))
         case .bypass(let bypass):
             self = .bypass(CacheBypass(messages: bypass.messages, maximumMessages: bypass.limit))
         }
@@ -161,14 +181,17 @@ extension CacheAnswer {
 }
 
 extension CacheHit {
-    init(_ hit: LookupHit, of cache: String) {
+    init(_ hit: LookupHit, to asked: AskedQuestion) {
         self.kind = hit.kind == .exact ? .exact : .semantic
         self.tier = hit.tier == .l1 ? .l1 : .store
         self.matches = hit.matches.map { CacheMatch($0, at: hit.at) }
         // The decoder refuses a hit without a match.
         self.best = self.matches[0]
-        self.lease = FillLease(hit.fill, cache)
+        self.lease = FillLease(hit.fill, asked.cache)
         self.fillUnderWay = hit.fill.timeUnderWay
+        self.decision = hit.decision.map { CacheDecision($0) }
+        self.lookupID = hit.lookup.map { CacheLookupID($0) }
+        self.asked = asked
     }
 }
 
@@ -200,6 +223,7 @@ extension CacheMiss {
         self.similarityThreshold = miss.similarityThreshold
         self.lease = FillLease(miss.fill, cache)
         self.fillUnderWay = miss.fill.timeUnderWay
+        self.decision = miss.decision.map { CacheDecision($0) }
     }
 }
 
@@ -211,6 +235,12 @@ extension CacheMiss.Reason {
         case .belowThreshold: self = .belowThreshold
         case .tooOld: self = .tooOld
         case .filtered: self = .filtered
+        case .guarded(let name): self = .guarded(CacheGuard(name))
+        case .tooRisky: self = .tooRisky
+        case .blocked: self = .blocked
+        case .judged: self = .judged
+        case .shadow: self = .shadow
+        case .audited: self = .audited
         case .degraded(.embedderOverloaded): self = .degraded(.embedderOverloaded)
         case .degraded(.embedderFailed): self = .degraded(.embedderFailed)
         case .degraded(.storeUnavailable): self = .degraded(.storeUnavailable)

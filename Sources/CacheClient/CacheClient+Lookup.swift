@@ -63,7 +63,7 @@ extension CacheClient {
         guard case .lookup(let outcome) = try await self.call(.lookup(request), timeout: timeout) else {
             throw .anotherAnswer
         }
-        return CacheAnswer(outcome, of: request.cache)
+        return CacheAnswer(outcome, to: request)
     }
 }
 

@@ -50,6 +50,13 @@ extension ServiceRequest {
         case .lease(let lease):
             if case .extend(let time) = lease.action { try checkLeaseTime(time, "extend_ttl_ms") }
             bytes = lease.cache.utf8.count
+        case .feedback(let feedback):
+            bytes = feedback.cache.utf8.count + (try feedback.question.checkedBytesAtMost())
+        case .labels(let labels):
+            guard (1...Limits.maximumLabelsPage).contains(labels.pageSize) else {
+                throw .invalid("page_size", "is \(labels.pageSize); it must be 1 to \(Limits.maximumLabelsPage)")
+            }
+            bytes = labels.cache.utf8.count
         case .ping:
             bytes = 0
         }
@@ -84,6 +91,18 @@ extension InvalidateRequest.Selector {
             return confirmation.utf8.count
         case .filter, .wholeCache:
             return 0
+        }
+    }
+}
+
+extension FeedbackRequest.Question {
+    fileprivate func checkedBytesAtMost() throws(CacheClientError) -> Int {
+        switch self {
+        case .prompt(let prompt, let vary, let embedding):
+            try checkCount("vary", vary.count, Limits.maximumVaryParts)
+            return prompt.wireBytesAtMost + vary.wireBytesAtMost + wireBytesAtMost(embedding)
+        case .lookup:
+            return Limits.maximumLookupIDBytes
         }
     }
 }

@@ -45,7 +45,10 @@ struct ServerLimits: Sendable, Hashable {
                 if let fault = self.fault(ofPrompt: .text(text), field: "texts") { return fault }
             }
             return nil
-        case .stats, .export, .lease, .ping:
+        case .feedback(let feedback):
+            guard case .prompt(let prompt, _, _) = feedback.question else { return nil }
+            return self.fault(ofPrompt: prompt)
+        case .stats, .export, .labels, .lease, .ping:
             return nil
         }
     }

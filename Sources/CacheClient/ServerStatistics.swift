@@ -48,6 +48,11 @@ public struct ServerStatistics: Sendable, Hashable {
         public let staleHits: UInt64
         /// Answers that were not stored because their lease had ended or was void.
         public let abortedStores: UInt64
+        /// Misses because a guard, the decision policy, a block or the judge refused what was close enough, or because it
+        /// was kept back by an audit or shadow mode.
+        public let missesRefused: UInt64
+        /// What decides on answers found by meaning, and how well. Of an answer for all caches, only the first 1,000 have it.
+        public let decisions: Decisions
 
         /// All hits.
         public var hits: UInt64 {
@@ -58,7 +63,7 @@ public struct ServerStatistics: Sendable, Hashable {
         public var misses: UInt64 {
             Self.sum(
                 self.missesNoEntry, self.missesNotStored, self.missesBelowThreshold, self.missesTooOld,
-                self.missesFiltered, self.missesDegraded)
+                self.missesFiltered, self.missesDegraded, self.missesRefused)
         }
 
         /// 0…1; `nil` before the first lookup.
@@ -164,6 +169,8 @@ extension ServerStatistics.Cache {
         self.waitsFilled = statistics.waitsFilled
         self.staleHits = statistics.staleHits
         self.abortedStores = statistics.abortedStores
+        self.missesRefused = statistics.missesRefused
+        self.decisions = ServerStatistics.Decisions(statistics.decision)
     }
 }
 

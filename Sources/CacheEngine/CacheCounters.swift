@@ -15,6 +15,7 @@ package final class CacheCounters: Sendable {
     private let missesTooOld = Atomic<UInt64>(0)
     private let missesFiltered = Atomic<UInt64>(0)
     private let missesDegraded = Atomic<UInt64>(0)
+    private let missesRefused = Atomic<UInt64>(0)
     private let stores = Atomic<UInt64>(0)
     private let invalidatedEntries = Atomic<UInt64>(0)
     private let bypasses = Atomic<UInt64>(0)
@@ -25,6 +26,7 @@ package final class CacheCounters: Sendable {
     private let abortedStores = Atomic<UInt64>(0)
 
     private let savings: SavingsCounter
+    private let decider = Mutex<CacheDecider?>(nil)
 
     /// - Parameter savings: Of the tenant.
     init(savings: SavingsCounter) { self.savings = savings }
@@ -50,6 +52,9 @@ package final class CacheCounters: Sendable {
         }
     }
 
+    /// What decides for the cache counts as well.
+    func include(_ decider: CacheDecider) { self.decider.withLock { $0 = decider } }
+
     func countStore() { self.stores.add(1, ordering: .relaxed) }
     func countInvalidated(_ count: Int) { self.invalidatedEntries.add(UInt64(count), ordering: .relaxed) }
 
@@ -60,6 +65,7 @@ package final class CacheCounters: Sendable {
     func countEvicted() { self.evictedEntries.add(1, ordering: .relaxed) }
 
     func add(to statistics: inout CacheStatistics) {
+        self.decider.withLock { $0 }?.add(to: &statistics.decision)
         statistics.exactHitsL1 += self.exactHitsL1.load(ordering: .relaxed)
         statistics.exactHitsStore += self.exactHitsStore.load(ordering: .relaxed)
         statistics.semanticHitsL1 += self.semanticHitsL1.load(ordering: .relaxed)
@@ -70,6 +76,7 @@ package final class CacheCounters: Sendable {
         statistics.missesTooOld += self.missesTooOld.load(ordering: .relaxed)
         statistics.missesFiltered += self.missesFiltered.load(ordering: .relaxed)
         statistics.missesDegraded += self.missesDegraded.load(ordering: .relaxed)
+        statistics.missesRefused += self.missesRefused.load(ordering: .relaxed)
         statistics.stores += self.stores.load(ordering: .relaxed)
         statistics.invalidatedEntries += self.invalidatedEntries.load(ordering: .relaxed)
         statistics.bypasses += self.bypasses.load(ordering: .relaxed)
@@ -87,6 +94,7 @@ package final class CacheCounters: Sendable {
         case .belowThreshold: self.missesBelowThreshold.add(1, ordering: .relaxed)
         case .tooOld: self.missesTooOld.add(1, ordering: .relaxed)
         case .filtered: self.missesFiltered.add(1, ordering: .relaxed)
+        case .guarded, .tooRisky, .blocked, .judged, .shadow, .audited: self.missesRefused.add(1, ordering: .relaxed)
         case .degraded: self.missesDegraded.add(1, ordering: .relaxed)
         }
     }

@@ -59,7 +59,7 @@ extension CacheEngine {
         do throws(EmbedderError) {
             return .success(
                 try await route.pool.embed(
-                    prompt.text, for: route.tenant.scope.tenant, by: deadline, priority: .lookup))
+                    route.embedded(prompt), for: route.tenant.scope.tenant, by: deadline, priority: .lookup))
         } catch {
             return .failure(error)
         }

@@ -69,7 +69,7 @@ extension CacheEngine {
         return (selector, route.counters)
     }
 
-    private func remove(_ selector: RemovalSelector, isDryRun: Bool) async throws(CacheError) -> RemovalResult {
+    func remove(_ selector: RemovalSelector, isDryRun: Bool) async throws(CacheError) -> RemovalResult {
         let result: Result<RemovalResult, VectorStoreError>
         do throws(VectorStoreError) {
             result = .success(try await self.store.remove(selector, dryRun: isDryRun, at: self.now))

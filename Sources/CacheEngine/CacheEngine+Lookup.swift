@@ -25,7 +25,8 @@ extension CacheEngine {
         case .bypass(let bypass):
             outcome = .bypass(bypass)
         case .ask(let text, let partition, let id):
-            let inquiry = Inquiry(request, text: text, partition: partition, id: id, route)
+            let decider = self.deciders.decider(of: route)
+            let inquiry = Inquiry(request, text: text, partition: partition, id: id, route, decider, by: deadline)
             do throws(Trouble) {
                 outcome = try await self.filling(inquiry, try await self.decide(inquiry, by: deadline), by: deadline)
             } catch {
@@ -43,42 +44,6 @@ extension CacheEngine {
         let outcome = try self.outcome(of: .degraded(.deadlineExceeded), request, on: route)
         route.counters.count(outcome)
         return outcome
-    }
-
-    /// A Lookup on its way.
-    struct Inquiry {
-        let request: LookupRequest
-        /// What is embedded.
-        let text: CanonicalPrompt
-        let partition: Partition
-        /// Of the entry of the prompt itself.
-        let id: EntryID
-        let policy: CachePolicy
-        let lease: MemoryLease
-        let pool: EmbeddingPool
-        let counters: CacheCounters
-        let threshold: Float
-
-        init(_ request: LookupRequest, text: CanonicalPrompt, partition: Partition, id: EntryID, _ route: CacheRoute) {
-            self.request = request
-            self.text = text
-            self.partition = partition
-            self.id = id
-            self.policy = route.policy
-            self.lease = route.tenant.lease
-            self.pool = route.pool
-            self.counters = route.counters
-            self.threshold = route.policy.threshold(requested: request.similarityThreshold)
-        }
-
-        /// Whether the prompt alone decides what is near: not with a vector of the caller's own, and not with a filter.
-        var isPlain: Bool { self.request.embedding == nil && self.request.filter == nil }
-
-        func takes(_ entry: CacheEntry) -> Bool { self.request.filter?.matches(entry.attributes) ?? true }
-
-        func isTooOld(_ entry: CacheEntry, at now: Timestamp) -> Bool {
-            self.request.maximumAge.map { now - entry.createdAt > $0 } ?? false
-        }
     }
 
     /// What keeps a Lookup from an answer.
@@ -164,9 +129,8 @@ extension CacheEngine {
         // Again: the embedding may have taken a while, in which entries expire and age.
         let now = self.now
         let request = inquiry.request
-        let query = NearestQuery(
-            embedding: vector, count: request.topK, threshold: inquiry.threshold,
-            createdAtOrAfter: request.maximumAge.map { now + (.zero - $0) }, filter: request.filter)
+        await inquiry.decider.refresh()
+        let query = inquiry.query(for: vector, at: now)
         let result: NearestResult
         do throws(VectorStoreError) {
             result = try await self.store.nearest(query, in: inquiry.partition, at: now)
@@ -179,17 +143,28 @@ extension CacheEngine {
             let matches = ([LookupMatch(exact)] + others).prefix(request.topK)
             return .hit(LookupHit(kind: .exact, tier: .store, matches: Array(matches), at: now))
         }
-        guard let best = result.matches.first else {
+        guard !result.matches.isEmpty else {
+            if inquiry.policy.decision.kind == .calibrated { inquiry.decider.note(1) }
             return .miss(
                 LookupMiss(
-                    reason: LookupMiss.Reason(result), nearest: result.nearestMiss,
+                    reason: LookupMiss.Reason(result), nearest: result.nearestSeen,
                     similarityThreshold: inquiry.threshold))
         }
-        // Otherwise others would be answered by what the prompt does not say.
-        if request.mode == .both, request.topK == 1, request.maximumAge == nil, inquiry.isPlain {
-            self.memory.insert(best, for: inquiry.id, of: inquiry.partition.cache, ticket: ticket)
+        switch try await self.verdict(on: result, inquiry) {
+        case .refuse(let reason, let nearest, let explanation):
+            var miss = LookupMiss(reason: reason, nearest: nearest, similarityThreshold: inquiry.threshold)
+            miss.decision = explanation
+            return .miss(miss)
+        case .serve(let matches, let explanation, let lookup):
+            // Otherwise others would be answered by what the prompt does not say.
+            if request.mode == .both, request.topK == 1, request.maximumAge == nil, inquiry.isPlain {
+                self.memory.insert(matches[0], for: inquiry.id, of: inquiry.partition.cache, ticket: ticket)
+            }
+            var hit = LookupHit(kind: .semantic, tier: .store, matches: matches, at: now)
+            hit.decision = explanation
+            hit.lookup = lookup
+            return .hit(hit)
         }
-        return .hit(LookupHit(kind: .semantic, tier: .store, matches: result.matches, at: now))
     }
 
     func exact(_ inquiry: Inquiry, at now: Timestamp) async throws(Trouble) -> CacheEntry? {
@@ -200,7 +175,7 @@ extension CacheEngine {
         }
     }
 
-    private func trouble(_ error: VectorStoreError) -> Trouble {
+    func trouble(_ error: VectorStoreError) -> Trouble {
         // A store does not begin what nobody waits for any more; that is no fault of its.
         guard !Task.isCancelled else { return .refused(CacheError(.cancelled, "the call was given up")) }
         self.troubles.note("store", error.code.rawValue, error.message)
@@ -222,7 +197,7 @@ extension CacheEngine {
         if let given { return given }
         do throws(EmbedderError) {
             return try await inquiry.pool.embed(
-                inquiry.text.text, for: inquiry.partition.cache.tenant.tenant, by: deadline, priority: .lookup)
+                inquiry.embedded, for: inquiry.partition.cache.tenant.tenant, by: deadline, priority: .lookup)
         } catch {
             if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue, nil) }
             switch error.code {

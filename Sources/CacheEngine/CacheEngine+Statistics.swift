@@ -16,7 +16,7 @@ extension CacheEngine {
         let tenant = try self.tenant(scope)
         let size: TenantSize
         do throws(VectorStoreError) {
-            size = try await self.store.sizes(of: scope, identities: self.pools.identities, at: self.now)
+            size = try await self.store.sizes(of: scope, identities: self.identities, at: self.now)
         } catch {
             throw self.refusal(error)
         }
@@ -49,6 +49,11 @@ extension CacheEngine {
             statistics.embeddingsComputed += counters.computed
             statistics.embeddingsCached += counters.remembered
         }
+    }
+
+    /// Of vectors that requests may find.
+    private var identities: Set<Digest> {
+        self.pools.all.reduce(into: self.pools.identities) { $0.insert($1.identity.ofNormalisedText.key) }
     }
 
     private static func statistics(

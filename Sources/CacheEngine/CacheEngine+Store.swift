@@ -40,6 +40,8 @@ extension CacheEngine {
         }
         let embedding = try await self.embedding(
             of: text, on: route, given: request.embedding, by: deadline, priority: .store)
+        let cluster = await self.learn(
+            from: request.response, to: text, id: id, embedding, in: partition, route)
         // After the embedding: it may have taken a while, and an age counts from when an entry can be found.
         let now = self.now
         let timeToLive = route.policy.timeToLive(requested: request.timeToLive, random: self.random())
@@ -47,7 +49,7 @@ extension CacheEngine {
         let entry = CacheEntry(
             id: id, prompt: text, response: request.response, contentType: request.contentType,
             attributes: request.attributes, usage: request.usage, createdAt: now, freshUntil: now + timeToLive,
-            expiresAt: now + timeToLive + stale)
+            expiresAt: now + timeToLive + stale, cluster: cluster)
         let result = try await self.put(
             entry, embedding, in: partition, route, lease: request.lease, by: deadline)
         route.counters.countStore()
@@ -102,7 +104,7 @@ extension CacheEngine {
         if let given { return try Embedding(normalising: given, dimensions: route.identity.dimensions) }
         do throws(EmbedderError) {
             return try await route.pool.embed(
-                prompt.text, for: route.tenant.scope.tenant, by: deadline, priority: priority)
+                route.embedded(prompt), for: route.tenant.scope.tenant, by: deadline, priority: priority)
         } catch {
             throw CacheError(error)
         }

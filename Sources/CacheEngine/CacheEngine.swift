@@ -32,6 +32,8 @@ package final class CacheEngine: Sendable {
     package let fills: Fills
     package let pools: EmbeddingPools
     let troubles: TroubleLog
+    let deciders: Deciders
+    let judges: [String: any AnswerJudge]
     private let coherence: (any Coherence)?
     let clock: @Sendable () -> Timestamp
     let random: @Sendable () -> Double
@@ -44,13 +46,15 @@ package final class CacheEngine: Sendable {
 
     /// - Parameters:
     ///   - coherence: `nil` for a store that nobody else changes.
+    ///   - judges: By the names by which caches choose one.
     ///   - clock: The wall clock: times to live are absolute.
     ///   - random: Uniform in 0..<1.
     ///   - metrics: As bootstrapped, if nothing else is said.
     ///   - tracer: Likewise.
     package init(
         store: any VectorStore, pools: EmbeddingPools, memory: MemoryTier, coherence: (any Coherence)? = nil,
-        directory: TenantDirectory, logger: Logger, clock: @escaping @Sendable () -> Timestamp,
+        judges: [String: any AnswerJudge] = [:], directory: TenantDirectory, logger: Logger,
+        clock: @escaping @Sendable () -> Timestamp,
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
         metrics: any MetricsFactory = MetricsSystem.factory, tracer: any Tracer = InstrumentationSystem.tracer
     ) {
@@ -58,6 +62,8 @@ package final class CacheEngine: Sendable {
         self.metrics = EngineMetrics(metrics)
         let troubles = TroubleLog(logger)
         self.fills = Fills(self.store, troubles)
+        self.deciders = Deciders(self.store, troubles)
+        self.judges = judges
         self.pools = pools
         self.memory = memory
         self.coherence = coherence
@@ -183,7 +189,7 @@ package final class CacheEngine: Sendable {
         lease.use()
         guard mode != .semantic, lease.permits(at: leaseTime),
             let found = self.memory.find(id, in: partition, semantic: mode == .both, at: now),
-            found.similarity >= policy.threshold(requested: threshold)
+            found.kind == .exact || found.similarity >= policy.leastRemembered(requested: threshold)
         else { return nil }
         if let maximumAge, now - found.item.entry.createdAt > maximumAge { return nil }
         return found

@@ -21,13 +21,14 @@ package struct CachePolicy: Sendable, Hashable {
     package var maximumResponseBytes: Int
     /// Name of the embedder among the ``EmbeddingPools``; the default's if `nil`.
     package var embedder: String?
+    package var decision: DecisionPolicy
 
     package init(
         similarityThreshold: Float = 0.85, similarityFloor: Float = 0.5, timeToLive: Duration = .seconds(86_400),
         staleTimeToLive: Duration = .zero, maximumTimeToLive: Duration = .seconds(30 * 86_400),
         timeToLiveJitter: Double = 0.1, failsOpen: Bool = true,
         prompt: PromptPolicy = PromptPolicy(), maximumResponseBytes: Int = Limits.maximumResponseBytes,
-        embedder: String? = nil
+        embedder: String? = nil, decision: DecisionPolicy = .similarityAlone
     ) {
         self.similarityThreshold = similarityThreshold
         self.similarityFloor = similarityFloor
@@ -39,11 +40,19 @@ package struct CachePolicy: Sendable, Hashable {
         self.prompt = prompt
         self.maximumResponseBytes = maximumResponseBytes
         self.embedder = embedder
+        self.decision = decision
     }
 
     /// The threshold in force for a request.
     package func threshold(requested: Float?) -> Float {
         max(requested ?? self.similarityThreshold, self.similarityFloor)
+    }
+
+    /// The similarity that an answer out of memory must have, which was decided on when it came there.
+    func leastRemembered(requested: Float?) -> Float {
+        // What is near enough, a calibrated policy did not tell by a threshold.
+        self.decision.kind == .calibrated
+            ? max(requested ?? self.similarityFloor, self.similarityFloor) : self.threshold(requested: requested)
     }
 
     /// The time to live in force for a request, varied by up to the jitter and never above the cap.

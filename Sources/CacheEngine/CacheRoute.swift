@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import CacheModel
+import Decisions
 
 /// Where the requests of one tenant, cache and list of vary parts go. Worth keeping by whoever sends many.
 package final class CacheRoute: Sendable {
@@ -19,12 +20,19 @@ package final class CacheRoute: Sendable {
         self.tenant = tenant
         self.policy = policy
         self.counters = tenant.account.counters(of: cache, isDeclared: tenant.policy.declares(cache.name))
-        self.partition = Partition(of: cache, embedding: pool.identity, vary: vary)
+        self.identity = policy.decision.normalises ? pool.identity.ofNormalisedText : pool.identity
+        self.partition = Partition(of: cache, embedding: self.identity, vary: vary)
         self.pool = pool
         self.vary = vary
     }
 
-    package var identity: EmbeddingIdentity { self.pool.identity }
+    /// Of what the cache embeds: another one where that is not the prompt as it is.
+    package let identity: EmbeddingIdentity
+
+    /// What is embedded for a prompt.
+    func embedded(_ prompt: CanonicalPrompt) -> String {
+        (self.policy.decision.normalises ? QuestionText.normalised(prompt) : prompt).text
+    }
 
     /// Cuts a prompt as the cache's policy says.
     ///
@@ -46,4 +54,13 @@ package final class CacheRoute: Sendable {
 enum Question {
     case ask(CanonicalPrompt, in: Partition, id: EntryID)
     case bypass(LookupBypass)
+}
+
+extension EmbeddingIdentity {
+    /// Of vectors of normalised texts.
+    var ofNormalisedText: EmbeddingIdentity {
+        EmbeddingIdentity(
+            provider: self.provider, model: self.model, dimensions: self.dimensions,
+            revision: "\(self.revision)+text\(QuestionText.version)")
+    }
 }

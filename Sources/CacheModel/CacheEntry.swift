@@ -83,10 +83,14 @@ package struct CacheEntry: Sendable, Equatable {
     package let freshUntil: Timestamp
     /// Its end, absolute; a hit does not move it.
     package let expiresAt: Timestamp
+    /// `nil` until it is known: of its response, it is computed when it is asked for.
+    private let knownCluster: AnswerCluster?
 
+    /// - Parameter cluster: That of the response if `nil`.
     package init(
         id: EntryID, prompt: CanonicalPrompt?, response: [UInt8], contentType: String, attributes: [Attribute],
-        usage: Usage?, createdAt: Timestamp, freshUntil: Timestamp? = nil, expiresAt: Timestamp
+        usage: Usage?, createdAt: Timestamp, freshUntil: Timestamp? = nil, expiresAt: Timestamp,
+        cluster: AnswerCluster? = nil
     ) {
         self.id = id
         self.prompt = prompt
@@ -97,12 +101,34 @@ package struct CacheEntry: Sendable, Equatable {
         self.createdAt = createdAt
         self.freshUntil = min(freshUntil ?? expiresAt, expiresAt)
         self.expiresAt = expiresAt
+        self.knownCluster = cluster
+    }
+
+    package static func == (left: Self, right: Self) -> Bool {
+        left.id == right.id && left.prompt == right.prompt && left.response == right.response
+            && left.contentType == right.contentType && left.attributes == right.attributes
+            && left.usage == right.usage && left.createdAt == right.createdAt && left.freshUntil == right.freshUntil
+            && left.expiresAt == right.expiresAt
+            && (left.knownCluster == right.knownCluster || left.cluster == right.cluster)
     }
 
     package func isStale(at now: Timestamp) -> Bool { self.freshUntil <= now }
 }
 
 extension CacheEntry {
+    /// Those of its partition that have the same answer. Not a part of its identity, and not exported.
+    ///
+    /// - Complexity: A pass over the response where it is not known, as in an entry that no store has made.
+    package var cluster: AnswerCluster { self.knownCluster ?? AnswerCluster(of: self.response) }
+
+    /// The entry in a cluster, as it is known from then on.
+    package func inCluster(_ cluster: AnswerCluster) -> Self {
+        Self(
+            id: self.id, prompt: self.prompt, response: self.response, contentType: self.contentType,
+            attributes: self.attributes, usage: self.usage, createdAt: self.createdAt, freshUntil: self.freshUntil,
+            expiresAt: self.expiresAt, cluster: cluster)
+    }
+
     /// What the entry takes of its tenant's byte quota: response, prompt, content type, attributes and vector.
     package func quotaBytes(dimensions: Int) -> Int {
         let attributes = self.attributes.reduce(0) { sum, attribute in

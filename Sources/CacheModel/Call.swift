@@ -10,6 +10,8 @@ package enum ServiceRequest: Sendable, Equatable {
     case export(ExportRequest)
     case embed(EmbedRequest)
     case lease(LeaseRequest)
+    case feedback(FeedbackRequest)
+    case labels(LabelsRequest)
     case ping
 }
 
@@ -22,5 +24,7 @@ package enum ServiceResponse: Sendable, Equatable {
     case export(ExportPage)
     case embed(EmbedOutcome)
     case lease(LeaseOutcome)
+    case feedback(FeedbackOutcome)
+    case labels(LabelsPage)
     case ping(serverVersion: String)
 }

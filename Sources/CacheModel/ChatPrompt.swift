@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// One message of a chat.
-package struct ChatMessage: Sendable, Equatable {
+package struct ChatMessage: Sendable, Hashable {
     /// Such as `user`, `assistant` or `system`; 1 to ``Limits/maximumRoleBytes`` bytes.
     package let role: String
     /// May be empty, such as of a message that only calls a tool.
@@ -14,7 +14,7 @@ package struct ChatMessage: Sendable, Equatable {
 }
 
 /// What a request asks about.
-package enum Prompt: Sendable, Equatable {
+package enum Prompt: Sendable, Hashable {
     case text(CanonicalPrompt)
     /// 1 to ``Limits/maximumMessages``, oldest first.
     case chat([ChatMessage])

@@ -82,6 +82,8 @@ package struct Fingerprint {
         case cursor = 8
         case attributeToken = 10
         case tokenKey = 11
+        case answer = 12
+        case judgedPair = 13
     }
 
     /// Version of the scheme: a change of what is hashed must change it, or old entries would be found by chance.

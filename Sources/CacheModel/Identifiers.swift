@@ -156,6 +156,15 @@ package struct Partition: Hashable, Sendable {
         self.key = fingerprint.finish()
     }
 
+    /// One whose key is known, and not what it was made of: enough to find what is in it, not to store.
+    package init(of cache: CacheScope, restoring key: Digest, identity: Digest) {
+        self.cache = cache
+        self.key = key
+        self.identity = identity
+        self.vary = []
+        self.context = nil
+    }
+
     /// Returns the id of the entry that answers a prompt.
     ///
     /// - Parameter canonicalPrompt: UTF-8 of a ``CanonicalPrompt``.

@@ -103,6 +103,10 @@ package struct LookupHit: Sendable, Equatable {
     package let at: Timestamp
     /// If a lease was asked for and the best match is the prompt's own entry and stale.
     package var fill: FillStatus?
+    /// Of a semantic hit out of the store.
+    package var decision: DecisionExplanation?
+    /// Of a semantic hit out of the store: what a Feedback may name it by.
+    package var lookup: LookupID?
 
     package init(kind: Kind, tier: Tier, matches: [LookupMatch], at: Timestamp, fill: FillStatus? = nil) {
         self.kind = kind
@@ -135,6 +139,18 @@ package struct LookupMiss: Sendable, Equatable {
         case tooOld
         /// The nearest entry is close enough, but the request's filter does not take it.
         case filtered
+        /// The nearest entry is close enough, but a guard refused each that is.
+        case guarded(Guard)
+        /// The decision policy takes it for too likely to be wrong.
+        case tooRisky
+        /// It was judged wrong for this question.
+        case blocked
+        /// The judge said no, or could not be asked.
+        case judged
+        /// It would have been served, but for a cache in shadow mode.
+        case shadow
+        /// It would have been served, but is left to the caller now and then, so that its answer can be compared.
+        case audited
         case degraded(Degradation)
     }
 
@@ -152,6 +168,8 @@ package struct LookupMiss: Sendable, Equatable {
     package let similarityThreshold: Float
     /// If a lease was asked for and the cache could look.
     package var fill: FillStatus?
+    /// If a candidate was decided on.
+    package var decision: DecisionExplanation?
 
     package init(
         reason: Reason, nearest: NearestMiss? = nil, similarityThreshold: Float, fill: FillStatus? = nil

@@ -27,6 +27,10 @@ package struct CacheStatistics: Sendable, Equatable {
     package var staleHits: UInt64 = 0
     /// Stores that came when their lease had ended or was void.
     package var abortedStores: UInt64 = 0
+    /// Would-be semantic hits that the decision policy, a guard, a block or the judge refused, or that an audit or shadow
+    /// mode kept back.
+    package var missesRefused: UInt64 = 0
+    package var decision = DecisionStatistics()
 
     package init(cache: String) { self.cache = cache }
 }

@@ -112,7 +112,7 @@ extension ConnectionHandler {
         var result = result
         if self.isOverfull {
             switch result {
-            case .success(.lookup(.hit)), .success(.export), .success(.embed):
+            case .success(.lookup(.hit)), .success(.export), .success(.embed), .success(.labels):
                 result = .failure(CacheError(.resourceExhausted, "too many replies wait to be read; read them first"))
             default: break
             }

@@ -155,6 +155,10 @@ package final class Dispatcher: Sendable {
             return .embed(try await self.engine.embed(embed, scope: scope, by: deadline))
         case .lease(let lease):
             return .lease(try await self.engine.lease(lease, scope: scope))
+        case .feedback(let feedback):
+            return .feedback(try await self.engine.feedback(feedback, scope: scope, by: deadline))
+        case .labels(let labels):
+            return .labels(try await self.engine.labels(labels, scope: scope))
         case .ping:
             return .ping(serverVersion: ServiceVersion.current)
         }

@@ -51,7 +51,8 @@ extension ServiceRequest {
         case .lookup, .embed: .read
         case .store, .lease: .write
         case .invalidate: .invalidate
-        case .stats, .export: .admin
+        case .feedback: .feedback
+        case .stats, .export, .labels: .admin
         case .ping: nil
         }
     }

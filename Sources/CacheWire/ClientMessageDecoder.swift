@@ -104,6 +104,10 @@ package final class ClientMessageDecoder {
             return .embed(try EmbedRequest(call.embed.pointee))
         case SEMCACHED__V1__CALL__REQUEST_LEASE:
             return .lease(try LeaseRequest(call.lease.pointee))
+        case SEMCACHED__V1__CALL__REQUEST_FEEDBACK:
+            return .feedback(try FeedbackRequest(call.feedback.pointee))
+        case SEMCACHED__V1__CALL__REQUEST_LABELS:
+            return .labels(try LabelsRequest(call.labels.pointee))
         case SEMCACHED__V1__CALL__REQUEST_PING:
             return .ping
         default:

@@ -95,6 +95,12 @@ extension MessageBuilder {
         case .lease(let lease):
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_LEASE
             packed.pointee.lease = self.lease(lease)
+        case .feedback(let feedback):
+            packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_FEEDBACK
+            packed.pointee.feedback = self.feedback(feedback)
+        case .labels(let labels):
+            packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_LABELS
+            packed.pointee.labels = self.labels(labels)
         case .ping:
             packed.pointee.request_case = SEMCACHED__V1__CALL__REQUEST_PING
             packed.pointee.ping = self.make(semcached__v1__ping_request__init)

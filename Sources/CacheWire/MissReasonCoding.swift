@@ -4,26 +4,40 @@ import CCacheProto
 import CacheModel
 
 extension LookupMiss.Reason {
-    var wire: (Semcached__V1__MissReason, Semcached__V1__Degraded) {
+    var wire: Semcached__V1__MissReason {
         switch self {
-        case .noEntry: (SEMCACHED__V1__MISS_REASON__MISS_REASON_NO_ENTRY, none)
-        case .notStored: (SEMCACHED__V1__MISS_REASON__MISS_REASON_NOT_STORED, none)
-        case .belowThreshold: (SEMCACHED__V1__MISS_REASON__MISS_REASON_BELOW_THRESHOLD, none)
-        case .tooOld: (SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD, none)
-        case .filtered: (SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED, none)
-        case .degraded(let degradation): (SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED, degradation.wire)
+        case .noEntry: SEMCACHED__V1__MISS_REASON__MISS_REASON_NO_ENTRY
+        case .notStored: SEMCACHED__V1__MISS_REASON__MISS_REASON_NOT_STORED
+        case .belowThreshold: SEMCACHED__V1__MISS_REASON__MISS_REASON_BELOW_THRESHOLD
+        case .tooOld: SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD
+        case .filtered: SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED
+        case .guarded: SEMCACHED__V1__MISS_REASON__MISS_REASON_GUARDED
+        case .tooRisky: SEMCACHED__V1__MISS_REASON__MISS_REASON_RISK
+        case .blocked: SEMCACHED__V1__MISS_REASON__MISS_REASON_BLOCKED
+        case .judged: SEMCACHED__V1__MISS_REASON__MISS_REASON_JUDGED
+        case .shadow: SEMCACHED__V1__MISS_REASON__MISS_REASON_SHADOW
+        case .audited: SEMCACHED__V1__MISS_REASON__MISS_REASON_AUDITED
+        case .degraded: SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED
         }
     }
 
-    init?(_ reason: Semcached__V1__MissReason, _ degraded: Semcached__V1__Degraded) {
-        switch reason {
+    init?(_ miss: Semcached__V1__Miss) {
+        switch miss.reason {
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_NO_ENTRY: self = .noEntry
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_NOT_STORED: self = .notStored
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_BELOW_THRESHOLD: self = .belowThreshold
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_TOO_OLD: self = .tooOld
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED: self = .filtered
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_GUARDED:
+            // A guard of a newer server: it refused, that is what matters.
+            self = Guard(rawValue: String(decoding: miss.guard.bytes, as: UTF8.self)).map { .guarded($0) } ?? .tooRisky
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_RISK: self = .tooRisky
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_BLOCKED: self = .blocked
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_JUDGED: self = .judged
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_SHADOW: self = .shadow
+        case SEMCACHED__V1__MISS_REASON__MISS_REASON_AUDITED: self = .audited
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED:
-            guard let degradation = LookupMiss.Degradation.allCases.first(where: { $0.wire == degraded }) else {
+            guard let degradation = LookupMiss.Degradation.allCases.first(where: { $0.wire == miss.degraded }) else {
                 return nil
             }
             self = .degraded(degradation)
@@ -32,10 +46,8 @@ extension LookupMiss.Reason {
     }
 }
 
-private let none = SEMCACHED__V1__DEGRADED__DEGRADED_NONE
-
 extension LookupMiss.Degradation {
-    fileprivate var wire: Semcached__V1__Degraded {
+    var wire: Semcached__V1__Degraded {
         switch self {
         case .embedderOverloaded: SEMCACHED__V1__DEGRADED__DEGRADED_EMBEDDER_OVERLOADED
         case .embedderFailed: SEMCACHED__V1__DEGRADED__DEGRADED_EMBEDDER_FAILED

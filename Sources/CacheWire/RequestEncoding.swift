@@ -99,7 +99,7 @@ extension MessageBuilder {
     }
 
     /// A prompt's two fields, of which a request has one.
-    private func prompt(
+    func prompt(
         _ prompt: Prompt
     ) -> (
         text: ProtobufCBinaryData, count: Int,

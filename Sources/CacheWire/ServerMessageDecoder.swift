@@ -86,6 +86,10 @@ package final class ServerMessageDecoder {
             return .embed(try EmbedOutcome(packed.embed.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_LEASE:
             return .lease(LeaseOutcome(packed.lease.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_FEEDBACK:
+            return .feedback(FeedbackOutcome(packed.feedback.pointee))
+        case SEMCACHED__V1__REPLY__RESPONSE_LABELS:
+            return .labels(LabelsPage(packed.labels.pointee))
         case SEMCACHED__V1__REPLY__RESPONSE_PING:
             return .ping(serverVersion: String(decoding: packed.ping.pointee.server_version.bytes, as: UTF8.self))
         default:
@@ -105,28 +109,17 @@ extension LookupOutcome {
                 matches.append(LookupMatch(entry: try CacheEntry(packed), similarity: packed.similarity))
             }
             guard let best = matches.first else { throw CacheError(.internal, "the hit has no match") }
-            self = .hit(
-                LookupHit(
-                    kind: packed.outcome == SEMCACHED__V1__OUTCOME__OUTCOME_HIT_EXACT ? .exact : .semantic,
-                    tier: packed.tier == SEMCACHED__V1__TIER__TIER_L1 ? .l1 : .store, matches: matches,
-                    at: best.entry.createdAt + .milliseconds(Int64(clamping: age)),
-                    fill: try FillStatus?(packed.fill)))
+            var hit = LookupHit(
+                kind: packed.outcome == SEMCACHED__V1__OUTCOME__OUTCOME_HIT_EXACT ? .exact : .semantic,
+                tier: packed.tier == SEMCACHED__V1__TIER__TIER_L1 ? .l1 : .store, matches: matches,
+                at: best.entry.createdAt + .milliseconds(Int64(clamping: age)), fill: try FillStatus?(packed.fill))
+            hit.decision = DecisionExplanation?(packed.decision)
+            hit.lookup = try lookupID(packed.lookup_id)
+            self = .hit(hit)
         case SEMCACHED__V1__OUTCOME__OUTCOME_MISS:
-            guard let miss = packed.miss?.pointee, let reason = LookupMiss.Reason(miss.reason, miss.degraded) else {
-                throw CacheError(.internal, "the miss has no reason that this client knows")
-            }
-            var nearest: NearestMiss?
-            if miss.nearest_similarity_present_case
-                == SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT_NEAREST_SIMILARITY
-            {
-                nearest = NearestMiss(
-                    id: try entryID(miss.nearest_entry_id), similarity: miss.nearest_similarity,
-                    isApproximate: miss.nearest_is_approximate != 0)
-            }
-            self = .miss(
-                LookupMiss(
-                    reason: reason, nearest: nearest, similarityThreshold: miss.similarity_threshold,
-                    fill: try FillStatus?(packed.fill)))
+            var miss = try LookupMiss(packed.miss?.pointee)
+            miss.fill = try FillStatus?(packed.fill)
+            self = .miss(miss)
         case SEMCACHED__V1__OUTCOME__OUTCOME_BYPASS:
             guard let bypass = packed.bypass?.pointee else {
                 throw CacheError(.internal, "the bypass does not say why")
@@ -136,6 +129,32 @@ extension LookupOutcome {
             throw CacheError(.internal, "the outcome is none that this client knows")
         }
     }
+}
+
+extension LookupMiss {
+    fileprivate init(_ packed: Semcached__V1__Miss?) throws(CacheError) {
+        guard let packed, let reason = Reason(packed) else {
+            throw CacheError(.internal, "the miss has no reason that this client knows")
+        }
+        var nearest: NearestMiss?
+        if packed.nearest_similarity_present_case
+            == SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT_NEAREST_SIMILARITY
+        {
+            nearest = NearestMiss(
+                id: try entryID(packed.nearest_entry_id), similarity: packed.nearest_similarity,
+                isApproximate: packed.nearest_is_approximate != 0)
+        }
+        self.init(reason: reason, nearest: nearest, similarityThreshold: packed.similarity_threshold)
+        self.decision = DecisionExplanation?(packed.decision)
+    }
+}
+
+private func lookupID(_ data: ProtobufCBinaryData) throws(CacheError) -> LookupID? {
+    guard data.len > 0 else { return nil }
+    guard data.len <= Limits.maximumLookupIDBytes else {
+        throw CacheError(.internal, "the reply has a lookup id that is too long")
+    }
+    return LookupID(bytes: [UInt8](data.bytes))
 }
 
 extension CacheEntry {

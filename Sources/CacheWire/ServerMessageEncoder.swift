@@ -76,6 +76,12 @@ extension MessageBuilder {
         case .success(.lease(let outcome)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_LEASE
             packed.pointee.lease = self.lease(outcome)
+        case .success(.feedback(let outcome)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_FEEDBACK
+            packed.pointee.feedback = self.feedback(outcome)
+        case .success(.labels(let page)):
+            packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_LABELS
+            packed.pointee.labels = self.labels(page)
         case .success(.ping(let serverVersion)):
             packed.pointee.response_case = SEMCACHED__V1__REPLY__RESPONSE_PING
             packed.pointee.ping = self.ping(serverVersion)
@@ -118,6 +124,8 @@ extension MessageBuilder {
             (packed.pointee.n_matches, packed.pointee.matches) =
                 self.list(Self.fitting(hit.matches)) { self.match($0, at: hit.at) }
             packed.pointee.fill = self.fill(hit.fill)
+            packed.pointee.decision = self.decision(hit.decision)
+            packed.pointee.lookup_id = self.bytes(hit.lookup?.bytes ?? [])
         case .miss(let miss):
             packed.pointee.outcome = SEMCACHED__V1__OUTCOME__OUTCOME_MISS
             packed.pointee.miss = self.miss(miss)
@@ -167,7 +175,10 @@ extension MessageBuilder {
 
     private func miss(_ miss: LookupMiss) -> UnsafeMutablePointer<Semcached__V1__Miss> {
         let packed = self.make(semcached__v1__miss__init)
-        (packed.pointee.reason, packed.pointee.degraded) = miss.reason.wire
+        packed.pointee.reason = miss.reason.wire
+        if case .degraded(let degradation) = miss.reason { packed.pointee.degraded = degradation.wire }
+        if case .guarded(let name) = miss.reason { packed.pointee.guard = self.bytes(name.rawValue) }
+        packed.pointee.decision = self.decision(miss.decision)
         if let nearest = miss.nearest {
             packed.pointee.nearest_similarity_present_case =
                 SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT_NEAREST_SIMILARITY

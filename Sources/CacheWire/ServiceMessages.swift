@@ -10,15 +10,17 @@ package enum ServiceMethod: String, Sendable, CaseIterable {
     case invalidate = "Invalidate"
     case embed = "Embed"
     case lease = "Lease"
+    case feedback = "Feedback"
     case stats = "Stats"
     case export = "Export"
+    case labels = "Labels"
     case ping = "Ping"
 
     /// Full name of the service.
     package var service: String {
         switch self {
-        case .lookup, .store, .lease, .invalidate, .embed: "semcached.v1.SemanticCache"
-        case .stats, .export, .ping: "semcached.v1.Admin"
+        case .lookup, .store, .lease, .invalidate, .embed, .feedback: "semcached.v1.SemanticCache"
+        case .stats, .export, .labels, .ping: "semcached.v1.Admin"
         }
     }
 }
@@ -31,8 +33,10 @@ extension ServiceRequest {
         case .invalidate: .invalidate
         case .embed: .embed
         case .lease: .lease
+        case .feedback: .feedback
         case .stats: .stats
         case .export: .export
+        case .labels: .labels
         case .ping: .ping
         }
     }
@@ -61,12 +65,18 @@ extension ServiceRequest {
         case .lease:
             let message = try unpacked(body, arena, semcached__v1__lease_request__unpack)
             self = .lease(try LeaseRequest(message.pointee))
+        case .feedback:
+            let message = try unpacked(body, arena, semcached__v1__feedback_request__unpack)
+            self = .feedback(try FeedbackRequest(message.pointee))
         case .stats:
             let message = try unpacked(body, arena, semcached__v1__stats_request__unpack)
             self = .stats(cache: try statisticsCache(message.pointee))
         case .export:
             let message = try unpacked(body, arena, semcached__v1__export_request__unpack)
             self = .export(try ExportRequest(message.pointee))
+        case .labels:
+            let message = try unpacked(body, arena, semcached__v1__labels_request__unpack)
+            self = .labels(try LabelsRequest(message.pointee))
         case .ping:
             _ = try unpacked(body, arena, semcached__v1__ping_request__unpack)
             self = .ping
@@ -94,8 +104,10 @@ extension ServiceResponse {
         case .invalidate: .invalidate
         case .embed: .embed
         case .lease: .lease
+        case .feedback: .feedback
         case .stats: .stats
         case .export: .export
+        case .labels: .labels
         case .ping: .ping
         }
     }
@@ -111,8 +123,10 @@ extension ServiceResponse {
             case .invalidate(let outcome): UnsafeRawPointer(build.invalidate(outcome))
             case .embed(let outcome): UnsafeRawPointer(build.embed(outcome))
             case .lease(let outcome): UnsafeRawPointer(build.lease(outcome))
+            case .feedback(let outcome): UnsafeRawPointer(build.feedback(outcome))
             case .stats(let statistics): UnsafeRawPointer(build.statistics(statistics))
             case .export(let page): UnsafeRawPointer(build.page(page))
+            case .labels(let page): UnsafeRawPointer(build.labels(page))
             case .ping(let serverVersion): UnsafeRawPointer(build.ping(serverVersion))
             }
         return withExtendedLifetime(arena) { use(PackedResponse(message)) }

@@ -4,7 +4,7 @@ import CCacheProto
 import CacheModel
 
 /// A counter of a noun and of its structure: both ends go through the same list.
-private typealias Counter<Noun, Packed> = (
+typealias Counter<Noun, Packed> = (
     noun: any WritableKeyPath<Noun, UInt64> & Sendable, packed: any WritableKeyPath<Packed, UInt64> & Sendable
 )
 
@@ -16,7 +16,7 @@ private let cacheCounters: [Counter<CacheStatistics, Semcached__V1__CacheStats>]
     (\.missesTooOld, \.misses_too_old), (\.missesFiltered, \.misses_filtered), (\.missesDegraded, \.misses_degraded),
     (\.stores, \.stores), (\.invalidatedEntries, \.invalidated_entries), (\.bypasses, \.bypasses),
     (\.evictedEntries, \.evicted_entries), (\.leasesGranted, \.leases_granted), (\.waitsFilled, \.waits_filled),
-    (\.staleHits, \.stale_hits), (\.abortedStores, \.aborted_stores),
+    (\.staleHits, \.stale_hits), (\.abortedStores, \.aborted_stores), (\.missesRefused, \.misses_refused),
 ]
 
 private let tenantCounters: [Counter<TenantStatistics, Semcached__V1__TenantStats>] = [
@@ -33,13 +33,13 @@ private let serviceCounters: [Counter<ServiceStatistics, Semcached__V1__StatsRes
     (\.connections, \.connections),
 ]
 
-private func copy<Noun, Packed>(
+func copy<Noun, Packed>(
     _ counters: [Counter<Noun, Packed>], from noun: Noun, to packed: UnsafeMutablePointer<Packed>
 ) {
     for counter in counters { packed.pointee[keyPath: counter.packed] = noun[keyPath: counter.noun] }
 }
 
-private func copy<Noun, Packed>(_ counters: [Counter<Noun, Packed>], from packed: Packed, to noun: inout Noun) {
+func copy<Noun, Packed>(_ counters: [Counter<Noun, Packed>], from packed: Packed, to noun: inout Noun) {
     for counter in counters { noun[keyPath: counter.noun] = packed[keyPath: counter.packed] }
 }
 
@@ -53,11 +53,15 @@ extension MessageBuilder {
         copy(tenantCounters, from: statistics.tenant, to: tenant)
         packed.pointee.tenant = tenant
         let caches = statistics.caches.prefix(Limits.maximumCachesInStats)
-        (packed.pointee.n_caches, packed.pointee.caches) = self.list(Array(caches)) { cache in
+        (packed.pointee.n_caches, packed.pointee.caches) = self.list(Array(caches.enumerated())) { place, cache in
             let packed: UnsafeMutablePointer<Semcached__V1__CacheStats>? = self.make(semcached__v1__cache_stats__init)
             if let packed {
                 packed.pointee.cache = self.bytes(cache.cache)
                 copy(cacheCounters, from: cache, to: packed)
+                // Those of all caches might not fit into a frame.
+                if place < Limits.maximumDecisionsInStats {
+                    packed.pointee.decision = self.decisions(cache.decision)
+                }
             }
             return packed
         }
@@ -75,6 +79,7 @@ extension ServiceStatistics {
         self.caches = RepeatedMessages(packed.caches, packed.n_caches).map { packed in
             var cache = CacheStatistics(cache: String(decoding: packed.cache.bytes, as: UTF8.self))
             copy(cacheCounters, from: packed, to: &cache)
+            cache.decision = DecisionStatistics(packed.decision)
             return cache
         }
     }

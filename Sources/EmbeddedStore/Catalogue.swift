@@ -10,11 +10,14 @@ final class Catalogue: Sendable {
     private let partitions = Mutex<[Digest: PartitionMemory]>([:])
     private let tenants = Mutex<[Digest: TenantMemory]>([:])
     private let bytes = Atomic<Int>(0)
+    let blocked: BlockedQuestions
 
     /// Held by the writer from a commit until memory has followed. Who holds it for reading sees memory and file agree.
     ///
     /// Readers do without, and come back for it if they meet a row that is not as the index has it.
     let gate = ReadWriteLock()
+
+    init(blocked: BlockedQuestions) { self.blocked = blocked }
 
     /// Memory of all indexes as of the last change, bytes.
     var indexBytes: Int { self.bytes.load(ordering: .relaxed) }

@@ -102,11 +102,12 @@ final class DatabaseFile: Sendable {
 
     /// Brings the tables of an older version up to this one's, all or nothing. Needs room for as much again.
     private static func bringUp(_ database: Database, from version: Int32) throws {
-        database.add(function: Schema.attributeBytes)
-        defer { database.remove(function: Schema.attributeBytes) }
+        for function in [Schema.attributeBytes, Schema.answerCluster] { database.add(function: function) }
+        defer { for function in [Schema.attributeBytes, Schema.answerCluster] { database.remove(function: function) } }
         try database.inTransaction(.immediate) {
             let steps = [
                 Schema.fromVersion1, Schema.fromVersion2, Schema.fromVersion3, Schema.fromVersion4, Schema.fromVersion5,
+                Schema.fromVersion6,
             ]
             try database.execute(sql: steps[Int(version) - 1])
             return .commit

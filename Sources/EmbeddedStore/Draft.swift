@@ -21,6 +21,9 @@ struct Draft {
     var emptyCaches: [CacheMemory] = []
     /// How much further the versions of tenants and caches are, by their keys.
     private(set) var versions: [Digest: VersionRows.Growth] = [:]
+    /// Questions for which an answer is blocked now, and was not.
+    private(set) var newBlocks: [CacheScope: Set<BlockedQuestions.Question>] = [:]
+    var tenantsToForget: [TenantScope] = []
 
     mutating func add(_ partition: PartitionMemory) {
         self.newPartitions[partition.key] = partition
@@ -36,6 +39,10 @@ struct Draft {
 
     mutating func noteRemoval(_ stored: StoredRow, of partition: PartitionMemory) {
         self.note(.remove(stored.id), of: partition, -stored.sizes)
+    }
+
+    mutating func note(_ block: BlockedQuestions.Question, of cache: CacheScope) {
+        self.newBlocks[cache, default: []].insert(block)
     }
 
     mutating func countPut(of tenant: TenantScope) { self.versions[tenant.tenant.key, default: .init()].sequence += 1 }
@@ -59,6 +66,7 @@ struct Draft {
 enum IndexChange {
     /// In place of the entry with its id.
     case put(IndexedEntry)
+    case assign(AnswerCluster, EntryID)
     case remove(EntryID)
     case removeAll
 }
@@ -69,6 +77,8 @@ struct IndexedEntry {
     let row: Int64
     let expiresAt: Timestamp
     let usedAt: Timestamp
+    let createdAt: Timestamp
+    let cluster: AnswerCluster
     /// By ``AttributesText/canonical(_:)``.
     let attributes: [UInt8]
     let vector: [Float]

@@ -22,6 +22,8 @@ package final class EmbeddedStore: VectorStore {
         package var maximumFileBytes: Int?
         /// Texts' vectors in the file, bytes; beyond it those go that were not used for the longest time.
         package var maximumVectorBytes: Int
+        /// Questions of a cache for which an answer is blocked.
+        package var maximumBlockedQuestions = Limits.maximumBlockedQuestions
 
         package init(
             readerThreads: Int = 2, maximumQueuedBytes: Int = 256 << 20, maximumFileBytes: Int? = nil,
@@ -35,7 +37,7 @@ package final class EmbeddedStore: VectorStore {
     }
 
     private let file: DatabaseFile
-    private let catalogue: Catalogue
+    let catalogue: Catalogue
     let writer: StoreWriter
     private let readers: WorkerThreads
 
@@ -52,7 +54,8 @@ package final class EmbeddedStore: VectorStore {
         // One more for statistics.
         self.file = try DatabaseFile(
             path: path, readers: configuration.readerThreads + 1, maximumBytes: configuration.maximumFileBytes)
-        let (tables, entries) = try Loading.run(self.file)
+        let (tables, entries) = try Loading.run(
+            self.file, BlockedQuestions(maximum: configuration.maximumBlockedQuestions))
         self.catalogue = tables.catalogue
         let writer = StoreWriter(
             file: self.file, tables: tables, vectors: VectorRows(maximumBytes: configuration.maximumVectorBytes),
@@ -198,6 +201,8 @@ package final class EmbeddedStore: VectorStore {
         by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> PutResult {
         try Similarity.checkUnitLength(embedding)
+        // The cluster is told here, where it keeps nobody else waiting.
+        let entry = entry.inCluster(entry.cluster)
         return try await self.write { .put(entry, embedding, partition, quota, lease, $0) }
     }
 

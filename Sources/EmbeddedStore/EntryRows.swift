@@ -54,10 +54,12 @@ enum EntryRows {
     }
 
     static func delete(row: Int64, in database: Database) throws {
+        try ClusterRows.delete(row: row, in: database)
         try database.cachedStatement(sql: "DELETE FROM entries WHERE row = ?").execute(arguments: [row])
     }
 
     static func deleteAll(of partition: Int64, in database: Database) throws {
+        try ClusterRows.deleteAll(of: partition, in: database)
         try database.cachedStatement(sql: "DELETE FROM entries WHERE partition = ?").execute(arguments: [partition])
     }
 
@@ -158,7 +160,7 @@ enum EntryRows {
 
     private static let entryColumns = """
         row, id, created_ms, expires_ms, content_type, attributes, prompt_tokens, completion_tokens, cost, prompt, \
-        response, fresh_ms
+        response, fresh_ms, (SELECT cluster FROM clusters WHERE clusters.row = entries.row)
         """
 
     static func entry(_ id: EntryID, partition: Int64, in database: Database) throws -> CacheEntry? {
@@ -197,7 +199,7 @@ enum EntryRows {
             contentType: String(decoding: contentType, as: UTF8.self), attributes: attributes, usage: usage,
             createdAt: Timestamp(milliseconds: try Self.integer(row, 2)),
             freshUntil: (row[11] as Int64?).map { Timestamp(milliseconds: $0) },
-            expiresAt: Timestamp(milliseconds: try Self.integer(row, 3)))
+            expiresAt: Timestamp(milliseconds: try Self.integer(row, 3)), cluster: try ClusterRows.cluster(row, 12))
     }
 
     /// Reads the vector of a row.

@@ -7,20 +7,27 @@ import GRDB
 /// Reads a file's vectors into memory, before the store is open to anyone.
 struct Loading {
     private let path: String
-    private let catalogue = Catalogue()
+    private let catalogue: Catalogue
     private var caches: [Int64: CacheMemory] = [:]
     private var partitions: [Int64: PartitionMemory] = [:]
     private var lastRow: Int64 = 0
     private(set) var entries = 0
 
     /// - Throws: ``VectorStoreError``; `.corrupt`, with the number of the row, for one that cannot be of this store.
-    static func run(_ file: DatabaseFile) throws(VectorStoreError) -> (tables: WriterTables, entries: Int) {
-        var loading = Self(path: file.path)
+    /// - Parameter blocked: Of none yet.
+    static func run(
+        _ file: DatabaseFile,
+        _ blocked: BlockedQuestions = BlockedQuestions(maximum: Limits.maximumBlockedQuestions)
+    ) throws(VectorStoreError) -> (tables: WriterTables, entries: Int) {
+        var loading = Self(path: file.path, catalogue: Catalogue(blocked: blocked))
         do {
             try file.pool.read { database in
                 try loading.readCaches(database)
                 try loading.readPartitions(database)
                 try loading.readEntries(database)
+                for (cache, question) in try BlockedRows.questions(in: database) {
+                    loading.catalogue.blocked.add([question], of: cache.key, tenant: cache.tenant)
+                }
             }
         } catch {
             throw VectorStoreError(error, while: "read", path: file.path)
@@ -31,7 +38,10 @@ struct Loading {
     /// What rows, caches and partitions are numbered with; there is a next one after each.
     private static let numbers = 1..<Int64.max
 
-    private init(path: String) { self.path = path }
+    private init(path: String, catalogue: Catalogue) {
+        self.path = path
+        self.catalogue = catalogue
+    }
 
     private mutating func readCaches(_ database: Database) throws {
         let rows = try Row.fetchCursor(database, sql: "SELECT cache, key, tenant, name FROM caches")
@@ -69,8 +79,9 @@ struct Loading {
         let rows = try Row.fetchCursor(
             database,
             sql: """
-                SELECT row, id, partition, created_ms, expires_ms, attributes, quota_bytes, length(response), vector
-                FROM entries ORDER BY row
+                SELECT row, id, partition, created_ms, expires_ms, attributes, quota_bytes, length(response), vector,
+                    cluster
+                FROM entries LEFT JOIN clusters USING (row) ORDER BY row
                 """)
         var vector: [Float] = []
         while let row = try rows.next() {
@@ -90,12 +101,16 @@ struct Loading {
             guard Similarity.isUnitLength(vector) else {
                 throw RowFault(row: number, reason: "its vector is not of unit length")
             }
+            guard let cluster = try ClusterRows.cluster(row, 9) else {
+                throw RowFault(row: number, reason: "it has no cluster")
+            }
+            let createdAt = Timestamp(milliseconds: try EntryRows.integer(row, 3))
             // When it was served is not kept; that it was stored is the last that is known.
             partition.load(
                 IndexedEntry(
                     id: try EntryRows.id(row, 1), row: number,
                     expiresAt: Timestamp(milliseconds: try EntryRows.integer(row, 4)),
-                    usedAt: Timestamp(milliseconds: try EntryRows.integer(row, 3)),
+                    usedAt: createdAt, createdAt: createdAt, cluster: cluster,
                     attributes: AttributesText.canonical(try EntryRows.attributes(row, 5, number: number)),
                     vector: vector))
             let sizes = StoredSizes(

@@ -43,6 +43,8 @@ struct NearestSearch {
         var best: [Scored] = []
         /// The nearest of those that are no match, by why.
         private(set) var nearest: [NearestResult.Refusal: Scored] = [:]
+        /// Of all that were looked at, by row.
+        var similarities: [Int64: Float] = [:]
         /// Whether a row was not there.
         var isOutdated = false
 
@@ -80,7 +82,9 @@ struct NearestSearch {
         let count = self.query.createdAtOrAfter == nil ? self.query.count : .max
         let candidates = self.partition.scan(
             self.query.embedding, threshold: self.query.threshold, count: count, at: self.now,
-            filter: self.query.filter)
+            filter: self.query.filter,
+            neighbours: self.query.neighbours == 0
+                ? nil : .init(count: self.query.neighbours, createdAtOrAfter: self.query.createdAtOrAfter))
         guard let nearest = candidates.nearest else { return NearestResult(matches: []) }
         return try self.pool.read { database in
             var ranking = try self.rank(candidates.hits, in: database)
@@ -90,7 +94,9 @@ struct NearestSearch {
                 if ranking.nearest.isEmpty { try self.score(nearest, into: &ranking, in: database) }
             }
             if ranking.isOutdated && !isGated { return nil }
-            return try self.result(ranking, isNearestExact: candidates.isNearestExact, in: database)
+            return try self.result(
+                ranking, isNearestExact: candidates.isNearestExact,
+                neighbours: self.neighbours(candidates.neighbours, ranking.similarities), in: database)
         }
     }
 
@@ -112,6 +118,7 @@ struct NearestSearch {
             return
         }
         let similarity = Similarity.of(self.query.embedding.values, ranking.vector)
+        if self.query.neighbours > 0 { ranking.similarities[hit.row] = similarity }
         let scored = Scored(row: hit.row, id: hit.id, similarity: similarity, createdAt: createdAt)
         if similarity < self.query.threshold {
             ranking.note(scored, refused: .belowThreshold)
@@ -124,8 +131,25 @@ struct NearestSearch {
         }
     }
 
+    /// Of all that reach the threshold and may be among the matches the vector was read. Whatever else the index names is
+    /// less similar by both accounts, so mixing the two keeps the order.
+    private func neighbours(_ near: [PartitionIndex.Near], _ similarities: [Int64: Float]) -> [Neighbour] {
+        typealias Found = (similarity: Float, near: PartitionIndex.Near)
+        let found = near.map { near -> Found in
+            (similarities[near.row] ?? min(1, max(-1, near.similarity)), near)
+        }
+        let sorted = found.sorted { left, right in
+            if left.similarity != right.similarity { return left.similarity > right.similarity }
+            if left.near.createdAt != right.near.createdAt { return left.near.createdAt > right.near.createdAt }
+            return (left.near.id.high, left.near.id.low) < (right.near.id.high, right.near.id.low)
+        }
+        return sorted.prefix(self.query.neighbours).map {
+            Neighbour(id: $0.near.id, similarity: $0.similarity, cluster: $0.near.cluster)
+        }
+    }
+
     private func result(
-        _ ranking: Ranking, isNearestExact: Bool, in database: Database
+        _ ranking: Ranking, isNearestExact: Bool, neighbours: [Neighbour], in database: Database
     ) throws -> NearestResult {
         // In the transaction in which the vectors were read, so the rows are still the same.
         let matches = try ranking.best.compactMap { scored in
@@ -133,15 +157,15 @@ struct NearestSearch {
                 LookupMatch(entry: $0, similarity: scored.similarity)
             }
         }
-        if !matches.isEmpty { return NearestResult(matches: matches) }
+        if !matches.isEmpty { return NearestResult(matches: matches, neighbours: neighbours) }
         // Those that reach the threshold are nearer than the one below it, and read in fp32, each of them.
         guard let (refusal, miss) = ranking.nearest.min(by: { $0.value.precedes($1.value) }) else {
-            return NearestResult(matches: [])
+            return NearestResult(matches: [], neighbours: neighbours)
         }
         let isApproximate = refusal == .belowThreshold && !isNearestExact
         return NearestResult(
             matches: [],
             nearestMiss: NearestMiss(id: miss.id, similarity: miss.similarity, isApproximate: isApproximate),
-            refusal: refusal)
+            refusal: refusal, neighbours: neighbours)
     }
 }

@@ -70,11 +70,13 @@ final class PartitionMemory: @unchecked Sendable {
 
     /// Scans for entries that may reach a similarity.
     func scan(
-        _ embedding: Embedding, threshold: Float, count: Int, at now: Timestamp, filter: MetadataFilter?
+        _ embedding: Embedding, threshold: Float, count: Int, at now: Timestamp, filter: MetadataFilter?,
+        neighbours: PartitionIndex.NeighbourSearch? = nil
     ) -> PartitionIndex.Candidates {
         self.lock.reading {
             self.index.candidates(
-                for: embedding.values, threshold: threshold, count: count, now: now, filter: filter)
+                for: embedding.values, threshold: threshold, count: count, now: now, filter: filter,
+                neighbours: neighbours)
         }
     }
 
@@ -135,6 +137,7 @@ final class PartitionMemory: @unchecked Sendable {
     private func apply(_ change: IndexChange) {
         switch change {
         case .put(let entry): self.put(entry)
+        case .assign(let cluster, let id): self.index.assign(cluster, to: id)
         case .remove(let id): self.index.remove(id)
         case .removeAll: self.index.removeAll()
         }
@@ -142,8 +145,8 @@ final class PartitionMemory: @unchecked Sendable {
 
     private func put(_ entry: IndexedEntry) {
         self.index.put(
-            entry.id, row: entry.row, expiresAt: entry.expiresAt, usedAt: entry.usedAt, attributes: entry.attributes,
-            vector: entry.vector)
+            entry.id, row: entry.row, expiresAt: entry.expiresAt, usedAt: entry.usedAt, createdAt: entry.createdAt,
+            cluster: entry.cluster, attributes: entry.attributes, vector: entry.vector)
     }
 }
 

@@ -13,7 +13,7 @@ enum Schema {
     /// Tells the file from those of other programs ("SemC").
     static let applicationID: Int32 = 0x5365_6d43
     /// Of the tables below. A change of them must change it and bring the old ones up.
-    static let version: Int32 = 6
+    static let version: Int32 = 7
 
     static let statements = """
         CREATE TABLE caches (
@@ -26,6 +26,8 @@ enum Schema {
         \(Self.versions)
         \(Self.vectors)
         \(Self.staleWindows)
+        \(Self.clusters)
+        \(Self.decisions)
         PRAGMA application_id = \(Self.applicationID);
         PRAGMA user_version = \(Self.version);
         """
@@ -144,7 +146,7 @@ enum Schema {
     /// Makes this version of version 5, which knew no stale answers.
     static let fromVersion5 = """
         \(Self.staleWindows)
-        PRAGMA user_version = \(Self.version);
+        \(Self.fromVersion6)
         """
 
     /// What the attributes of a row take of a quota, bytes.

@@ -24,11 +24,12 @@ final class StoreWriter: @unchecked Sendable {
         case sweep(now: Timestamp, removed: Int, Completion<Int>)
         /// Keeps texts' vectors.
         case remember([KeptVector], identity: Digest, Completion<Void>)
+        case decision(DecisionChange)
 
         /// Whether it looks at memory, which must have followed all changes before.
         var needsMemory: Bool {
             switch self {
-            case .remove(.ids, _, _, _), .remove(.entry, _, _, _), .put, .remember: false
+            case .remove(.ids, _, _, _), .remove(.entry, _, _, _), .put, .remember, .decision: false
             case .remove, .sweep: true
             }
         }
@@ -40,6 +41,7 @@ final class StoreWriter: @unchecked Sendable {
             case .remove(.ids(let ids, _), _, _, _): ids.count * MemoryLayout<EntryID>.stride
             case .remove(.radius(let embedding, _, _), _, _, _): embedding.dimensions * 4
             case .remember(let vectors, _, _): vectors.reduce(0) { $0 + $1.vector.dimensions * 4 }
+            case .decision(let change): change.bytes
             case .remove, .sweep: 0
             }
         }
@@ -50,6 +52,7 @@ final class StoreWriter: @unchecked Sendable {
             case .remove(_, _, _, let completion): completion(.failure(error))
             case .sweep(_, _, let completion): completion(.failure(error))
             case .remember(_, _, let completion): completion(.failure(error))
+            case .decision(let change): change.fail(error)
             }
         }
     }
@@ -62,7 +65,7 @@ final class StoreWriter: @unchecked Sendable {
     private let closing = Mutex(Closing())
     /// Of this process alone. Checked and made void in line with the changes.
     let leases = Mutex(LeaseTable())
-    private var tables: WriterTables
+    private(set) var tables: WriterTables
     private var vectors: VectorRows
     /// Vectors that were read since the last ones were kept.
     private let uses = Mutex<[Digest]>([])
@@ -210,7 +213,7 @@ final class StoreWriter: @unchecked Sendable {
             let result = try self.alone {
                 try self.tables.remove(selector, &removal, database, &draft)
                 if !isDryRun {
-                    if case .tenant(let scope) = selector { try self.vectors.removeAll(of: scope.tenant, in: database) }
+                    if case .tenant(let scope) = selector { try self.forget(scope, in: database, &draft) }
                     draft.countRemoval(from: selector.scope)
                 }
                 return RemovalResult(count: removal.count, sample: removal.sample)
@@ -225,6 +228,7 @@ final class StoreWriter: @unchecked Sendable {
                 try self.vectors.remember(vectors, identity: identity, uses: uses, in: database)
             }
             return { completion(result) }
+        case .decision(let change): return try self.apply(change, in: database, &draft)
         case .sweep(let now, let removed, let completion):
             let (count, isDone) = try self.tables.sweepStep(at: now, database, &draft)
             return {
@@ -235,13 +239,20 @@ final class StoreWriter: @unchecked Sendable {
         }
     }
 
+    /// Removes what is kept of a tenant beside its entries.
+    private func forget(_ tenant: TenantScope, in database: Database, _ draft: inout Draft) throws {
+        try self.vectors.removeAll(of: tenant.tenant, in: database)
+        try DecisionRows.removeAll(of: tenant.tenant, in: database)
+        draft.tenantsToForget.append(tenant)
+    }
+
     private func check(_ lease: LeaseToken, on id: EntryID, in partition: Partition) throws(VectorStoreError) {
         let isHeld = self.leases.withLock { $0.holds(lease, on: id, in: partition.cache, at: .now) }
         if !isHeld { throw .leaseIsOver }
     }
 
     /// Turns a fault that voids only one statement into a result; the transaction goes on.
-    private func alone<Value>(_ body: () throws -> Value) throws -> Result<Value, VectorStoreError> {
+    func alone<Value>(_ body: () throws -> Value) throws -> Result<Value, VectorStoreError> {
         do {
             return .success(try body())
         } catch let fault as VectorStoreError {

@@ -49,14 +49,29 @@ struct WriterTables {
         let evicted = try victims.map { try self.evict($0, database, &draft) }
         let row = self.nextRow
         self.nextRow += 1
+        if let old { try ClusterRows.delete(row: old.row, in: database) }
+        try ClusterRows.write(entry.cluster, row: row, in: database)
         try EntryRows.replace(
             entry, embedding: embedding, quotaBytes: quotaBytes, row: row, partition: home.number, in: database)
         let indexed = IndexedEntry(
-            id: entry.id, row: row, expiresAt: entry.expiresAt, usedAt: entry.createdAt,
+            id: entry.id, row: row, expiresAt: entry.expiresAt, usedAt: entry.createdAt, createdAt: entry.createdAt,
+            cluster: entry.cluster,
             attributes: AttributesText.canonical(entry.attributes), vector: embedding.values)
         draft.note(.put(indexed), of: home, growth)
         draft.countPut(of: partition.cache.tenant)
         return PutResult(isReplacement: old.map { $0.expiresAt > entry.createdAt } ?? false, evicted: evicted)
+    }
+
+    /// - Returns: Whether the entry is there.
+    func assign(
+        _ cluster: AnswerCluster, to id: EntryID, in partition: Partition, _ database: Database, _ draft: inout Draft
+    ) throws -> Bool {
+        guard let home = self.partition(partition.key, draft),
+            let stored = try EntryRows.stored(id, partition: home.number, in: database)
+        else { return false }
+        try ClusterRows.write(cluster, row: stored.row, in: database)
+        draft.note(.assign(cluster, id), of: home, .none)
+        return true
     }
 
     private mutating func partition(
@@ -138,6 +153,7 @@ struct WriterTables {
             cache.tenant.count(changes.sizes)
             cache.tenant.weigh(changes.partition)
         }
+        self.catalogue.blocked.follow(draft)
         // After the changes, so that a new partition is not seen before its entries.
         for (number, partition) in draft.newPartitionsByNumber {
             self.partitions[number] = partition

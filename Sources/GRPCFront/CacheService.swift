@@ -107,7 +107,7 @@ extension ServiceResponse {
 
     private var isLarge: Bool {
         switch self {
-        case .lookup(.hit), .export, .embed: true
+        case .lookup(.hit), .export, .embed, .labels: true
         default: false
         }
     }

@@ -3,7 +3,6 @@
 import AsyncHTTPClient
 import CacheEngine
 import CacheModel
-import Logging
 import Synchronization
 
 /// How often, and when, the provider is asked for the same texts.
@@ -45,7 +44,7 @@ extension HTTPEmbedder {
     private func vectors(
         of texts: [String], _ client: HTTPClient, by deadline: ContinuousClock.Instant
     ) async -> Result<[Embedding], AttemptFailure> {
-        self.state.withLock { $0.budget.noteRequest() }
+        self.line.state.withLock { $0.budget.noteRequest() }
         var attempt = 1
         while true {
             let result = await self.attempt(texts, client, by: deadline)
@@ -55,9 +54,9 @@ extension HTTPEmbedder {
             let jitter = Double.random(in: 0...1)
             let delay = max(Self.backoff.delay(after: attempt, jitter: jitter), failure.retryAfter ?? .zero)
             // What could not be used any more is not waited for.
-            guard .now + delay < deadline, self.state.withLock({ $0.budget.withdraw() }) else { return result }
+            guard .now + delay < deadline, self.line.state.withLock({ $0.budget.withdraw() }) else { return result }
             do { try await Task.sleep(for: delay) } catch { return .failure(.transport(error, wasCut: false)) }
-            self.metrics.countRetry()
+            self.line.metrics.countRetry()
             attempt += 1
         }
     }
@@ -67,21 +66,19 @@ extension HTTPEmbedder {
         _ texts: [String], _ client: HTTPClient, by deadline: ContinuousClock.Instant
     ) async -> Result<[Embedding], AttemptFailure> {
         if let failure = await self.waitForAllowance(texts, by: deadline) { return .failure(failure) }
-        let admission = self.state.withLock { state -> Result<CircuitBreaker.Pass, EmbedderError> in
-            if let fault = state.watch.fault { return .failure(EmbedderError(.refused, fault.rawValue)) }
-            switch state.breaker.admit(at: .now) {
-            case .pass(let pass): return .success(pass)
-            case .refused(let code): return .failure(code == .refused ? .refusing : .leftAlone)
-            }
-        }
-        guard case .success(let pass) = admission else {
-            let error = if case .failure(let error) = admission { error } else { EmbedderError.leftAlone }
+        if let fault = self.watch.withLock({ $0.fault }) {
+            let error = EmbedderError(.refused, fault.rawValue)
             return .failure(AttemptFailure(outcome: .abandoned, error: error))
         }
-        if pass.isProbe { self.metrics.show(.halfOpen) }
+        let pass: CircuitBreaker.Pass
+        switch self.line.admit() {
+        case .success(let admitted): pass = admitted
+        case .failure(let failure): return .failure(failure)
+        }
         let sent = ContinuousClock.now
         let result = await self.hedged(texts, client, by: deadline)
-        self.finish(pass, result, sent: sent)
+        let failure: AttemptFailure? = if case .failure(let failure) = result { failure } else { nil }
+        if self.line.finish(pass, failure, sent: sent) == .closed { self.lookAtCanaryNow() }
         return result
     }
 
@@ -90,9 +87,9 @@ extension HTTPEmbedder {
         _ texts: [String], by deadline: ContinuousClock.Instant
     ) async -> AttemptFailure? {
         let tokens = Self.tokens(in: texts)
-        while let instant = self.state.withLock({ $0.rateLimit.admit(tokens: tokens, at: .now) }) {
+        while let instant = self.line.state.withLock({ $0.rateLimit.admit(tokens: tokens, at: .now) }) {
             guard instant < deadline else {
-                self.tell(.rateLimited, "the provider's rate limit is used up", code: .overloaded, status: nil)
+                self.line.tell(.rateLimited, "the provider's rate limit is used up", code: .overloaded, status: nil)
                 return AttemptFailure(outcome: .abandoned, error: .limited)
             }
             do { try await Task.sleep(until: instant, clock: .continuous) } catch {
@@ -122,7 +119,7 @@ extension HTTPEmbedder {
             for await event in group {
                 switch event {
                 case .isDue where !Task.isCancelled && self.mayHedge(texts):
-                    self.metrics.countHedge()
+                    self.line.metrics.countHedge()
                     underWay += 1
                     group.addTask { .answered(await self.exchange(texts, client, by: deadline)) }
                 case .isDue: break
@@ -141,50 +138,8 @@ extension HTTPEmbedder {
 
     private func mayHedge(_ texts: [String]) -> Bool {
         let tokens = Self.tokens(in: texts)
-        return self.state.withLock { state in
+        return self.line.state.withLock { state in
             state.budget.withdraw() && state.rateLimit.admit(tokens: tokens, at: .now) == nil
         }
-    }
-
-    private func finish(
-        _ pass: CircuitBreaker.Pass, _ result: Result<[Embedding], AttemptFailure>, sent: ContinuousClock.Instant
-    ) {
-        var failure: AttemptFailure?
-        if case .failure(let it) = result { failure = it }
-        let now = ContinuousClock.now
-        // What was cancelled was not waited for in vain.
-        let waited = failure?.error.code == .deadlineExceeded ? now - sent : .zero
-        let (change, phase) = self.state.withLock { state in
-            let change = state.finish(pass, failure?.outcome ?? .answered, waited: waited, at: now)
-            return (change, state.breaker.phase)
-        }
-        self.metrics.show(phase)
-        switch change {
-        case .opened:
-            // A credential that is refused wants somebody to act.
-            self.logger.log(
-                level: failure?.outcome == .refused ? .error : .warning, "the provider is left alone for a while",
-                metadata: [
-                    "reason": "\(failure?.error.message ?? "")", "error.code": "\(failure?.error.code.rawValue ?? "")",
-                    "status": "\(failure?.status.map(String.init) ?? "none")",
-                ])
-        case .closed:
-            self.logger.info("the provider answers again")
-            self.lookAtCanaryNow()
-        case nil: break
-        }
-    }
-
-    /// Logs a condition, once in a while.
-    func tell(
-        _ condition: ProviderState.Condition, _ reason: String, code: EmbedderError.Code, status: Int?
-    ) {
-        guard self.state.withLock({ $0.isNews(condition, at: .now) }) else { return }
-        self.logger.warning(
-            "requests to the provider fail",
-            metadata: [
-                "reason": "\(reason)", "error.code": "\(code.rawValue)",
-                "status": "\(status.map(String.init) ?? "none")",
-            ])
     }
 }

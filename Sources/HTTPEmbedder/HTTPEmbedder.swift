@@ -19,7 +19,14 @@ package final class HTTPEmbedder: Embedder {
         let texts: [String]
         let deadline: ContinuousClock.Instant
         let isCanary: Bool
-        let reply: Reply
+        let reply: Reply<EmbeddingResults>
+
+        func fail(_ error: EmbedderError) { self.reply.complete(self.results(error)) }
+        func failSoon(_ error: EmbedderError) { self.reply.completeSoon(self.results(error)) }
+
+        private func results(_ error: EmbedderError) -> EmbeddingResults {
+            EmbeddingResults(.failure(error), texts: self.texts.count)
+        }
     }
 
     /// Says nothing of anybody, and has something in it of what a model can tell apart.
@@ -30,9 +37,8 @@ package final class HTTPEmbedder: Embedder {
     package let batchLimit: Int
     let configuration: Configuration
     let request: ProviderRequest
-    let metrics: ProviderMetrics
-    let logger: Logger
-    let state: Mutex<ProviderState>
+    let line: ProviderLine
+    let watch: Mutex<ModelWatch>
     private let connection: HTTPClient.Configuration
     private let jobs: JobQueue<Job>
     private let onCanary: (@Sendable (Embedding) -> Void)?
@@ -49,32 +55,26 @@ package final class HTTPEmbedder: Embedder {
         metrics: any MetricsFactory = MetricsSystem.factory, onCanary: (@Sendable (Embedding) -> Void)? = nil
     ) throws(CacheError) {
         try configuration.validate()
-        do throws(CredentialFault) {
-            _ = try configuration.credential.credentialNow()
-        } catch {
-            throw .invalidArgument("credential", "cannot be read, or is empty or not plain ASCII")
-        }
+        self.line = try ProviderLine(
+            configuration, retryRatio: configuration.retryRatio,
+            metrics: ProviderMetrics(provider: configuration.name, metrics), logger: logger)
         self.connection = try configuration.connection()
         self.configuration = configuration
         self.identity = configuration.identity
         self.concurrency = configuration.concurrency
         self.batchLimit = configuration.batchLimit
         self.request = ProviderRequest(configuration)
-        self.metrics = ProviderMetrics(provider: configuration.name, metrics)
-        var logger = logger
-        logger[metadataKey: "provider"] = "\(configuration.name)"
-        self.logger = logger
-        self.state = Mutex(ProviderState(configuration, canary: knownCanary))
+        self.watch = Mutex(
+            ModelWatch(
+                model: configuration.model, expected: configuration.expectedModel,
+                mustBeNamed: [.openAI, .azureOpenAI].contains(configuration.provider), canary: knownCanary))
         // The pool never has more under way; a fallback chain and the canary may.
         self.jobs = JobQueue(limit: 2 * configuration.concurrency + 2)
         self.onCanary = onCanary
-        if !configuration.tls.isVerified {
-            self.logger.warning("the provider's certificate is not verified: anyone on the way can read and answer")
-        }
     }
 
     /// The fixed text's vector, once it is known; to be kept for the next process.
-    package var knownCanary: Embedding? { self.state.withLock { $0.watch.canary } }
+    package var knownCanary: Embedding? { self.watch.withLock { $0.canary } }
 
     /// - Parameter completion: Not called on the caller's stack, and by the deadline.
     package func embed(
@@ -101,13 +101,17 @@ package final class HTTPEmbedder: Embedder {
         _ completion: @escaping @Sendable (EmbeddingResults) -> Void
     ) {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
-        let reply = Reply(count: texts.count, by: deadline, on: eventLoop, completion: completion)
-        if let error = self.state.withLock({ $0.refusal(at: .now) }) { return reply.failSoon(error) }
+        let late = EmbeddingResults(.failure(.late), texts: texts.count)
+        let reply = Reply(by: deadline, on: eventLoop, whenLate: late, completion: completion)
         let job = Job(texts: texts, deadline: deadline, isCanary: isCanary, reply: reply)
+        if let fault = self.watch.withLock({ $0.fault }) {
+            return job.failSoon(EmbedderError(.refused, fault.rawValue))
+        }
+        if let error = self.line.state.withLock({ $0.refusal(at: .now) }) { return job.failSoon(error) }
         switch self.jobs.append(job) {
         case .taken: break
-        case .full: reply.failSoon(EmbedderError(.overloaded, "the embedder has too much to do"))
-        case .closed: reply.failSoon(EmbedderError(.unavailable, "the embedder has stopped"))
+        case .full: job.failSoon(EmbedderError(.overloaded, "the embedder has too much to do"))
+        case .closed: job.failSoon(EmbedderError(.unavailable, "the embedder has stopped"))
         }
     }
 
@@ -126,7 +130,7 @@ package final class HTTPEmbedder: Embedder {
                         self.jobs.finish()
                     }
                 }
-                for job in self.jobs.close() { job.reply.fail(.cancelled) }
+                for job in self.jobs.close() { job.fail(.cancelled) }
                 group.cancelAll()
             }
         }
@@ -134,13 +138,13 @@ package final class HTTPEmbedder: Embedder {
 
     private func work(_ job: Job, _ client: HTTPClient) async {
         // Nothing is handed out before the model has shown that it is the one of an earlier process: in the same request.
-        let isProof = !job.isCanary && self.state.withLock { !$0.watch.isProved }
+        let isProof = !job.isCanary && self.watch.withLock { !$0.isProved }
         var results = await self.results(
             of: job.texts + (isProof ? [Self.canary] : []), client, by: job.deadline)
         if job.isCanary || isProof, let proof = results.last {
             switch proof {
-            case .success(let vector): if let error = self.check(canary: vector) { return job.reply.fail(error) }
-            case .failure(let error): if isProof { return job.reply.fail(error) }
+            case .success(let vector): if let error = self.check(canary: vector) { return job.fail(error) }
+            case .failure(let error): if isProof { return job.fail(error) }
             }
         }
         if isProof { results.removeLast() }
@@ -162,10 +166,10 @@ package final class HTTPEmbedder: Embedder {
     }
 
     private func check(canary vector: Embedding) -> EmbedderError? {
-        let (fault, isNew, canary) = self.state.withLock { state in
-            let before = state.watch.fault
-            let fault = state.watch.check(canary: vector)
-            return (fault, before == nil, state.watch.canary)
+        let (fault, isNew, canary) = self.watch.withLock { watch in
+            let before = watch.fault
+            let fault = watch.check(canary: vector)
+            return (fault, before == nil, watch.canary)
         }
         guard let fault else {
             if let canary { self.onCanary?(canary) }
@@ -176,7 +180,7 @@ package final class HTTPEmbedder: Embedder {
     }
 
     func tell(_ fault: ModelWatch.Fault) {
-        self.logger.error(
+        self.line.logger.error(
             "the provider is not asked again until the service is started anew",
             metadata: ["reason": "\(fault.rawValue)", "error.code": "\(EmbedderError.Code.refused.rawValue)"])
     }

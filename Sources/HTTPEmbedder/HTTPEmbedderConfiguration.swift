@@ -4,7 +4,7 @@ package import CacheModel
 
 extension HTTPEmbedder {
     /// Which provider, which model of it, and how patiently it is asked.
-    package struct Configuration: Sendable, Hashable {
+    package struct Configuration: ProviderAccess, Hashable {
         package enum Provider: String, Sendable, CaseIterable {
             case openAI = "openai"
             case azureOpenAI = "azure-openai"
@@ -127,6 +127,9 @@ extension HTTPEmbedder {
             case .azureOpenAI, .openAICompatible: ""
             }
         }
+
+        /// Each batch may be hedged; beside them the canary.
+        package var connections: Int { 2 * self.concurrency + 2 }
 
         /// Azure has OpenAI's models: their vectors are interchangeable.
         package var identity: EmbeddingIdentity {

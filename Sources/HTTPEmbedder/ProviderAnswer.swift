@@ -22,8 +22,6 @@ struct ProviderAnswer {
     init(
         _ body: [UInt8], of provider: HTTPEmbedder.Configuration.Provider, count: Int, dimensions: Int
     ) throws(Fault) {
-        // The decoder takes other encodings too.
-        guard !body.contains(0), String(validating: body, as: UTF8.self) != nil else { throw .malformed }
         let numbers: [[Float]]
         if provider == .ollama {
             let answer: OllamaAnswer = try Self.decode(body)
@@ -54,7 +52,10 @@ struct ProviderAnswer {
         return Set([answer.error.code, answer.error.type].compactMap(\.self))
     }
 
-    private static func decode<Answer: Decodable>(_ body: [UInt8]) throws(Fault) -> Answer {
+    /// - Parameter body: Bounded already.
+    static func decode<Answer: Decodable>(_ body: [UInt8]) throws(Fault) -> Answer {
+        // The decoder takes other encodings too.
+        guard !body.contains(0), String(validating: body, as: UTF8.self) != nil else { throw .malformed }
         guard let answer = try? JSONDecoder().decode(Answer.self, from: Data(body)) else { throw .malformed }
         return answer
     }

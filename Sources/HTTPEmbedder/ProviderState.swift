@@ -6,30 +6,29 @@ import CacheModel
 /// What is known of a provider, and the decisions that come of it. No side effects, no clock.
 struct ProviderState: ~Copyable {
     /// Conditions that are told of, each once in an interval.
-    enum Condition: Hashable { case rateLimited, badRequest, badAnswer, credential }
+    enum Condition: Hashable {
+        case rateLimited, badRequest, badAnswer, credential
+        /// A judge's answer that is neither yes nor no.
+        case undecided
+    }
 
     private static let interval = Duration.seconds(60)
 
     var breaker: CircuitBreaker
     var rateLimit = RateLimit()
     var budget: RetryBudget
-    var watch: ModelWatch
     private var told: [Condition: ContinuousClock.Instant] = [:]
 
-    init(_ configuration: HTTPEmbedder.Configuration, canary: Embedding?) {
+    /// - Parameter retryRatio: See ``RetryBudget``.
+    init(_ access: some ProviderAccess, retryRatio: Double) {
         self.breaker = CircuitBreaker(
-            failures: configuration.breakerFailures, openDuration: configuration.breakerOpen,
-            timeout: configuration.requestTimeout)
-        self.budget = RetryBudget(ratio: configuration.retryRatio)
-        self.watch = ModelWatch(
-            model: configuration.model, expected: configuration.expectedModel,
-            mustBeNamed: [.openAI, .azureOpenAI].contains(configuration.provider), canary: canary)
+            failures: access.breakerFailures, openDuration: access.breakerOpen, timeout: access.requestTimeout)
+        self.budget = RetryBudget(ratio: retryRatio)
     }
 
     /// Why nothing is asked now.
     func refusal(at now: ContinuousClock.Instant) -> EmbedderError? {
-        if let fault = self.watch.fault { return EmbedderError(.refused, fault.rawValue) }
-        return self.breaker.refusal(at: now).map { $0 == .refused ? .refusing : .leftAlone }
+        self.breaker.refusal(at: now).map { $0 == .refused ? .refusing : .leftAlone }
     }
 
     /// Gives the pass back with what came of it.

@@ -1,30 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CacheEngine
-import CacheModel
 import NIOCore
 import Synchronization
 
-/// Tells a caller once: the vectors, or at the deadline that there are none, whatever the provider does.
-final class Reply: Sendable {
+/// Tells a caller once: what it asked for, or at the deadline that there is nothing, whatever the provider does.
+final class Reply<Value: Sendable>: Sendable {
     private struct State {
-        var completion: (@Sendable (EmbeddingResults) -> Void)?
+        var completion: (@Sendable (Value) -> Void)?
         var timer: Scheduled<Void>?
     }
 
     private let state: Mutex<State>
     private let eventLoop: any EventLoop
-    private let count: Int
 
+    /// - Parameter late: What is told at the deadline.
     init(
-        count: Int, by deadline: ContinuousClock.Instant, on eventLoop: any EventLoop,
-        completion: @escaping @Sendable (EmbeddingResults) -> Void
+        by deadline: ContinuousClock.Instant, on eventLoop: any EventLoop, whenLate late: Value,
+        completion: @escaping @Sendable (Value) -> Void
     ) {
-        self.count = count
         self.eventLoop = eventLoop
         self.state = Mutex(State(completion: completion))
         let left = TimeAmount(max(.zero, deadline - .now))
-        let timer = eventLoop.scheduleTask(in: left) { self.fail(.late) }
+        let timer = eventLoop.scheduleTask(in: left) { _ = self.complete(late) }
         // It may have fired already.
         let isTold = self.state.withLock { state in
             if state.completion != nil { state.timer = timer }
@@ -33,18 +31,16 @@ final class Reply: Sendable {
         if isTold { timer.cancel() }
     }
 
-    func complete(_ results: EmbeddingResults) {
+    /// - Returns: Whether the caller had not been told before.
+    @discardableResult func complete(_ value: Value) -> Bool {
         let (completion, timer) = self.state.withLock { state in (state.completion.take(), state.timer.take()) }
         timer?.cancel()
-        completion?(results)
-    }
-
-    func fail(_ error: EmbedderError) {
-        self.complete(EmbeddingResults(.failure(error), texts: self.count))
+        completion?(value)
+        return completion != nil
     }
 
     /// Not on the stack of whoever asks: on being told it may ask again, and again.
-    func failSoon(_ error: EmbedderError) { self.eventLoop.execute { self.fail(error) } }
+    func completeSoon(_ value: Value) { self.eventLoop.execute { self.complete(value) } }
 }
 
 extension EmbedderError {

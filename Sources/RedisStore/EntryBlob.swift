@@ -13,14 +13,20 @@ import NIOCore
 ///         49      8  created, ms
 ///         57      4  bytes that count for the quota
 ///         61      4  bytes of the response
-///         65      1  form of the rest: 1; 2 if it has a stale window
-///         66         flags; in form 2 the time until which it is fresh (8 bytes); usage, content type, attributes, prompt,
-///                    response, each with its length
+///         65      1  form of the rest: 3
+///         66     16  cluster
+///         82         flags: 1 usage, 2 prompt, 4 a stale window; the time until which it is fresh (8 bytes), if that is
+///                    before its end; usage, content type, attributes, prompt, response, each with its length
+///
+/// Forms 1 and 2, of older versions, have no cluster: it is that of the response. In form 2 there is a stale window, without
+/// a flag.
 enum EntryBlob {
     static let headerBytes = 65
-    private static let form: UInt8 = 1
-    /// Only where it is needed, so that replicas of an older version read all else.
-    private static let staleForm: UInt8 = 2
+    /// Of header, form and cluster.
+    static let headBytes = 82
+    private static let oldForm: UInt8 = 1
+    private static let oldStaleForm: UInt8 = 2
+    private static let form: UInt8 = 3
 
     struct Header: Sendable {
         let token: [UInt8]
@@ -45,8 +51,10 @@ enum EntryBlob {
         buffer.writeInteger(UInt32(clamping: entry.quotaBytes(dimensions: dimensions)))
         buffer.writeInteger(UInt32(clamping: entry.response.count))
         let isStaling = entry.freshUntil < entry.expiresAt
-        buffer.writeInteger(isStaling ? Self.staleForm : Self.form)
-        buffer.writeInteger((entry.usage == nil ? 0 : 1) | (entry.prompt == nil ? 0 : 2) as UInt8)
+        buffer.writeInteger(Self.form)
+        buffer.writeBytes(entry.cluster.bytes)
+        buffer.writeInteger(
+            (entry.usage == nil ? 0 : 1) | (entry.prompt == nil ? 0 : 2) | (isStaling ? 4 : 0) as UInt8)
         if isStaling { buffer.writeInteger(entry.freshUntil.milliseconds) }
         if let usage = entry.usage {
             buffer.writeInteger(usage.promptTokens)
@@ -72,15 +80,24 @@ enum EntryBlob {
             createdAt: Timestamp(milliseconds: created))
     }
 
+    /// Reads the cluster; `nil` in an older form, where it is that of the response.
+    static func cluster(_ blob: ByteBuffer) -> AnswerCluster? {
+        let start = blob.readerIndex + Self.headerBytes
+        guard blob.getInteger(at: start, as: UInt8.self) == Self.form else { return nil }
+        return blob.getBytes(at: start + 1, length: 16).flatMap { AnswerCluster(bytes: $0) }
+    }
+
     static func decode(_ blob: ByteBuffer, id: EntryID) throws(Damaged) -> CacheEntry {
         let header = try Self.header(blob)
+        let cluster = Self.cluster(blob)
         var blob = blob
         blob.moveReaderIndex(to: min(blob.writerIndex, blob.readerIndex + Self.headerBytes))
-        guard let form = blob.readInteger(as: UInt8.self), form == Self.form || form == Self.staleForm,
+        guard let form = blob.readInteger(as: UInt8.self),
+            form == Self.form ? blob.readSlice(length: 16) != nil : form == Self.oldForm || form == Self.oldStaleForm,
             let flags = blob.readInteger(as: UInt8.self)
         else { throw Damaged() }
         var freshUntil: Timestamp?
-        if form == Self.staleForm {
+        if form == Self.form ? flags & 4 != 0 : form == Self.oldStaleForm {
             guard let time = blob.readInteger(as: Int64.self) else { throw Damaged() }
             freshUntil = Timestamp(milliseconds: time)
         }
@@ -99,7 +116,7 @@ enum EntryBlob {
         else { throw Damaged() }
         return CacheEntry(
             id: id, prompt: prompt, response: response, contentType: contentType, attributes: attributes, usage: usage,
-            createdAt: header.createdAt, freshUntil: freshUntil, expiresAt: header.expiresAt)
+            createdAt: header.createdAt, freshUntil: freshUntil, expiresAt: header.expiresAt, cluster: cluster)
     }
 }
 

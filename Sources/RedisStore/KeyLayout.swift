@@ -11,7 +11,12 @@ package import RedisClient
 //   semcache:1:{tag}:a             hash    entries and bytes: of all, and of each cache and embedding identity
 //   semcache:1:{tag}:c             hash    cache key → name
 //   semcache:1:{tag}:d             zset    partition, by when something in it expires at the earliest
-//   semcache:1:{tag}:e             hash    the sequence of changes, the epoch of each cache, voids of leases; never removed
+//   semcache:1:{tag}:e             hash    the sequence of changes, the epoch of each cache, voids of leases, number of the last
+//                                          record of each cache; never removed
+//   semcache:1:{tag}:b:<cache>     hash    partition + question → blocked pairs, one behind the other
+//   semcache:1:{tag}:k             set     caches of which something is known (``DecisionScripts``)
+//   semcache:1:{tag}:l:<cache>     list    the last records of decisions; their count is in `e`
+//   semcache:1:{tag}:s:<cache>     string  what was learnt from records, behind the number of the last
 //   semcache:1:{tag}:f:<entry>     lease on making an entry (``LeaseScripts``); expires
 //   semcache:1:{tag}:r             hash    the register of replicas that may answer from memory (Coherence/)
 //   semcache:1:{tag}:t             zset    tokens of puts, as long as they might be sent again
@@ -54,6 +59,11 @@ package struct TenantKeys: Sendable, Hashable {
     var register: RedisKey { self.key("r") }
     var due: RedisKey { self.key("d") }
     var tokens: RedisKey { self.key("t") }
+    /// Caches of which something is known.
+    var known: RedisKey { self.key("k") }
+    func records(of cache: Digest) -> RedisKey { self.key("l:").appending(cache.bytes) }
+    func snapshot(of cache: Digest) -> RedisKey { self.key("s:").appending(cache.bytes) }
+    func blocks(of cache: Digest) -> RedisKey { self.key("b:").appending(cache.bytes) }
     func lease(on id: EntryID) -> RedisKey { self.key("f:").appending(id.bytes) }
 
     /// All that scripts change besides `entries`, but for what is a partition's.
@@ -131,6 +141,10 @@ struct KeyLayout: Sendable {
     func home(of id: EntryID, in partition: Partition) -> PartitionKeys {
         self.homes(of: partition)[self.shard(of: id)]
     }
+
+    /// Where the records of a cache's decisions are. They are one log, numbered by one counter, so they are in one slot; a
+    /// cache has none of its own, so it is the first.
+    func log(of cache: CacheScope) -> TenantKeys { self.keys(of: cache.tenant)[0] }
 
     func shard(of id: EntryID) -> Int { Int(id.low % UInt64(self.shards)) }
 }

@@ -21,7 +21,7 @@ extension RedisVectorStore {
 }
 
 /// One nearest-neighbour search on its way.
-private struct NeighbourSearch {
+struct NeighbourSearch {
     let store: RedisVectorStore
     let query: NearestQuery
     let partition: Partition
@@ -29,9 +29,9 @@ private struct NeighbourSearch {
     /// In each shard.
     let homes: [PartitionKeys]
     /// What was read, also of those that are gone.
-    private var judged: [EntryID: Verdict] = [:]
+    private(set) var judged: [EntryID: Verdict] = [:]
 
-    private enum Verdict {
+    enum Verdict {
         case accepted(CacheEntry)
         case refused(NearestResult.Refusal)
         case gone
@@ -50,8 +50,13 @@ private struct NeighbourSearch {
             sieve: self.query.filter.map { Sieve(supersetOf: $0, numbers: self.store.index.numbers) } ?? .always,
             liveAt: self.now, createdAtOrAfter: self.query.createdAtOrAfter)
         var count = max(Limits.redisNeighbours, 2 * self.query.count)
+        // Some may have expired.
+        if self.query.neighbours > 0 { count = max(count, self.query.neighbours + Limits.redisNeighbours / 2) }
         var hits = try await self.hits(count, .quick, nil)
         let first = hits
+        let isFirstAll = hits.count < count
+        // At the same time as what is read to decide on matches.
+        async let heads = self.store.heads(of: first.map(\.id), in: self.homes, isWanted: self.readsHeads)
         var (accepted, isDone) = try await self.accept(hits, isAll: hits.count < count)
         if !isDone {
             count = max(8 * Limits.redisNeighbours, 4 * self.query.count)
@@ -63,17 +68,19 @@ private struct NeighbourSearch {
             hits = try await self.hits(count, .exhaustive, condition)
             (accepted, isDone) = try await self.accept(hits, isAll: hits.count < count)
         }
-        if accepted.isEmpty { return try await self.miss(first) }
+        let neighbours = try await self.neighbours(
+            Neighbours(matches: accepted, first: first, isFirstAll: isFirstAll, heads: await heads.get(), condition))
+        if accepted.isEmpty { return try await self.miss(first).with(neighbours) }
         for match in accepted {
             self.store.touches.note(match.entry.id, in: self.home(of: match.entry.id), at: self.now)
         }
-        return NearestResult(matches: accepted)
+        return NearestResult(matches: accepted, neighbours: neighbours)
     }
 
-    private func home(of id: EntryID) -> PartitionKeys { self.homes[self.store.layout.shard(of: id)] }
+    func home(of id: EntryID) -> PartitionKeys { self.homes[self.store.layout.shard(of: id)] }
 
     /// - Returns: The nearest first.
-    private func hits(
+    func hits(
         _ count: Int, _ effort: IndexSearch.Effort, _ condition: IndexSearch.Condition?
     ) async throws(VectorStoreError) -> [IndexHit] {
         let search = IndexSearch(embedding: self.query.embedding, count: count, effort: effort, condition: condition)
@@ -115,7 +122,7 @@ private struct NeighbourSearch {
         return (Array(accepted.prefix(self.query.count)), isDone)
     }
 
-    private mutating func judge(_ ids: [EntryID]) async throws(VectorStoreError) {
+    mutating func judge(_ ids: [EntryID]) async throws(VectorStoreError) {
         let unread = ids.filter { self.judged[$0] == nil }
         let blobs = try await self.store.blobs(of: unread, in: self.homes.map(\.tenant))
         for (id, blob) in zip(unread, blobs) {
@@ -152,7 +159,8 @@ private struct NeighbourSearch {
             let refusal: NearestResult.Refusal
             switch self.judged[hit.id] {
             case .gone: continue
-            case .refused(let given): refusal = given
+            // Below it, one is read for the sake of neighbours only.
+            case .refused(let given): refusal = hit.similarity >= self.query.threshold ? given : .belowThreshold
             // Put after the search; the next lookup will see it.
             case .accepted: refusal = .belowThreshold
             case nil:

@@ -31,6 +31,7 @@ extension RedisVectorStore {
             let current = self.layout.keys(of: tenant)
             let registered = try await self.registered(tenant)
             for keys in current + registered.filter({ !current.contains($0) }) {
+                if !dryRun { try await self.forgetDecisions(keys) }
                 try await removal.removeAll(
                     of: nil, in: keys, epoch: Array(Self.tenantEpoch.utf8), telling: .emptiedTenant)
             }

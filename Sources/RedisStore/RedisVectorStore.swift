@@ -25,6 +25,7 @@ package final class RedisVectorStore: VectorStore {
         /// ``RedisVectorStore/coherence`` must be run then.
         package var isShared: Bool
         var times = RedisCoherence.Times()
+        var maximumBlockedQuestions = Limits.maximumBlockedQuestions
 
         package init(
             shards: Int = 1, sweepInterval: Duration = .seconds(60), timeout: Duration = Limits.redisChangeDeadline,

@@ -21,12 +21,13 @@ struct Semcache: AsyncParsableCommand {
             --api-key-file, --token-file, SEMCACHED_API_KEY or SEMCACHED_TOKEN; one that knows its clients by
             certificates, that of --client-certificate and --client-key (SEMCACHED_CLIENT_CERTIFICATE,
             SEMCACHED_CLIENT_KEY).
-            Exit codes: 0 done (for lookup: hit), 1 miss or bypass (lookup only), 2 error.
+            Exit codes: 0 done (for lookup: hit), 1 miss or bypass (lookup), or a requirement that is not met (eval), 2 error.
             """,
         version: versionText,
         subcommands: [
             LookupCommand.self, StoreCommand.self, InvalidateCommand.self, ImportCommand.self, ExportCommand.self,
-            EmbedCommand.self, StatsCommand.self, PingCommand.self, KeysCommand.self,
+            EmbedCommand.self, FeedbackCommand.self, EvalCommand.self, TuneCommand.self, StatsCommand.self,
+            PingCommand.self, KeysCommand.self,
         ])
 
     static func main() async {

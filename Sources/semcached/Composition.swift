@@ -17,9 +17,13 @@ import UnixSignals
 enum Composition {
     /// Checks what can be wrong with the settings outside of them.
     ///
-    /// - Parameter probesEmbedders: Whether each embedder that caches use is to make a vector, which a provider charges.
+    /// - Parameters:
+    ///   - probesEmbedders: Whether each embedder that caches use is to make a vector, which a provider charges.
+    ///   - probesJudges: Whether each judge is to be asked, likewise.
     /// - Returns: Lines that say what was found out.
-    static func check(_ settings: Settings, probesEmbedders: Bool) async throws -> [String] {
+    static func check(
+        _ settings: Settings, probesEmbedders: Bool, probesJudges: Bool
+    ) async throws -> [String] {
         let used = settings.embedders.used(by: settings.tenants.directory)
         if used.contains(EmbedderSettings.localName) {
             let local = settings.embedders.local
@@ -30,7 +34,8 @@ enum Composition {
         if case .redis(let redis) = settings.store { _ = try redis.server { _ in } }
         let silent = Logger(label: "semcached") { _ in SwiftLogNoOpLogHandler() }
         let embedders = try await Embedders(settings.embedders, used: used, vectors: nil, logger: silent)
-        return probesEmbedders ? try await embedders.probe() : []
+        let judges = try Judges(settings.judges, logger: silent)
+        return (probesEmbedders ? try await embedders.probe() : []) + (probesJudges ? try await judges.probe() : [])
     }
 
     /// Runs the service until SIGTERM or SIGINT.
@@ -47,11 +52,12 @@ enum Composition {
         let embedders = try await Embedders(
             settings.embedders, used: settings.embedders.used(by: settings.tenants.directory), vectors: opened.vectors,
             logger: logger)
+        let judges = try Judges(settings.judges, logger: logger)
         try await embedders.warmUpLocal()
         let engine = CacheEngine(
             store: opened.store, pools: embedders.pools,
             memory: MemoryTier(limit: settings.memoryBytes) { PreparedMatch($0) }, coherence: opened.coherence,
-            directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
+            judges: judges.byName, directory: settings.tenants.directory, logger: logger, clock: Self.wallClock)
         let credentials =
             settings.tenants.hasCredentials
             ? CredentialAuthenticator(try Self.credentials(settings.tenants, logger: logger)) : nil
@@ -69,7 +75,7 @@ enum Composition {
         let services: [(any Service)?] = [
             observability.exporter, opened.upkeep,
             opened.coherence.map { CoherenceService(coherence: $0, observer: engine) },
-            EmbedderService(embedders: embedders, state: ports.state),
+            EmbedderService(embedders: embedders, state: ports.state), JudgeService(judges: judges),
             ports.admin(observability: observability, settings: { reloader.settings }),
             reloader,
         ]

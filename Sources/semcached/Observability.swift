@@ -60,16 +60,21 @@ struct Observability {
                 "semcache_certificate_expiry_timestamp_seconds", help: "When the certificate of the ports ends"),
             MetricDeclaration("semcache_tls_handshakes_total", help: "TLS handshakes with clients, by outcome"),
             MetricDeclaration("semcache_credentials_refused_total", help: "Credentials that let nobody in"),
-            MetricDeclaration("semcache_provider_requests_total", help: "Requests to embedding providers, by outcome"),
+            MetricDeclaration(
+                "semcache_provider_requests_total",
+                help: "Requests to providers of embeddings and to judges, by outcome"),
             MetricDeclaration(
                 "semcache_provider_request_duration_seconds", help: "Time that a request to a provider took"),
             MetricDeclaration("semcache_provider_retries_total", help: "Requests that were sent again"),
             MetricDeclaration(
                 "semcache_provider_hedges_total", help: "Requests that were sent a second time meanwhile"),
-            MetricDeclaration("semcache_provider_tokens_total", help: "Tokens that providers say they have embedded"),
+            MetricDeclaration(
+                "semcache_provider_tokens_total", help: "Tokens that providers and judges say they have taken"),
             MetricDeclaration(
                 "semcache_provider_breaker_state",
                 help: "0 if the provider is asked, 1 if it is tried, 2 if it is left alone"),
+            MetricDeclaration("semcache_judge_opinions_total", help: "What judges told, by opinion"),
+            MetricDeclaration("semcache_judge_remembered_total", help: "Opinions that no request was needed for"),
             MetricDeclaration("semcache_spans_exported_total", help: "Spans that the collector took"),
             MetricDeclaration("semcache_spans_failed_total", help: "Spans that the collector did not take"),
             MetricDeclaration("semcache_spans_dropped_total", help: "Spans that were not sent, by reason"),

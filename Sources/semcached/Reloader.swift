@@ -73,6 +73,10 @@ final class Reloader: Service {
         for name in needed.sorted() where self.parts.engine.pools[name] == nil {
             throw SettingsError("the first cache of embedder \(name) needs a restart")
         }
+        let judges = self.started.judges.judges
+        for name in settings.judges.used(by: settings.tenants.directory).sorted() where judges[name] == nil {
+            throw SettingsError("the first cache of judge \(name) needs a restart")
+        }
         let verifier = self.parts.credentials?.tokens as? JSONWebTokenVerifier
         let credentials = try Composition.credentials(settings.tenants, succeeding: verifier, logger: self.logger)
         let tls = try settings.tls.map { try PortContexts($0) }
@@ -113,6 +117,7 @@ extension Settings {
         if self.store != old.store, keys.allSatisfy({ !$0.hasPrefix("store.") }) { keys.insert("store.url") }
         if self.telemetry.traces?.endpoint != old.telemetry.traces?.endpoint { keys.insert("traces.endpoint") }
         if self.embedders.providers != old.embedders.providers { keys.insert("embedders") }
+        if self.judges != old.judges { keys.insert("judges") }
         return keys.sorted()
     }
 

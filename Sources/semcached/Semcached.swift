@@ -26,6 +26,9 @@ struct Semcached: AsyncParsableCommand {
     @Flag(help: "With --check-config: has each embedder make a vector. A provider may charge for it.")
     var probeEmbedders = false
 
+    @Flag(help: "With --check-config: asks each judge something. A provider may charge for it.")
+    var probeJudges = false
+
     @Option(help: "Address to listen on (server.host).")
     var host: String?
 
@@ -45,8 +48,8 @@ struct Semcached: AsyncParsableCommand {
     var settings: [String] = []
 
     func validate() throws {
-        guard self.checkConfig || !self.probeEmbedders else {
-            throw ValidationError("--probe-embedders needs --check-config.")
+        guard self.checkConfig || !self.probeEmbedders && !self.probeJudges else {
+            throw ValidationError("--probe-embedders and --probe-judges need --check-config.")
         }
     }
 
@@ -58,7 +61,9 @@ struct Semcached: AsyncParsableCommand {
         do {
             settings = try read()
             if self.checkConfig {
-                for line in try await Composition.check(settings, probesEmbedders: self.probeEmbedders) { print(line) }
+                let lines = try await Composition.check(
+                    settings, probesEmbedders: self.probeEmbedders, probesJudges: self.probeJudges)
+                for line in lines { print(line) }
                 print("the configuration is right")
                 return
             }

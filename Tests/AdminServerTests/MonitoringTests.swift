@@ -71,7 +71,10 @@ import Testing
         labels.add("semcache_requests_total", "protocol", ["native", "grpc"])
         labels.add(
             "semcache_requests_total", "method",
-            ["Lookup", "Store", "Invalidate", "Stats", "Export", "Ping", "Embed", "unknown"])
+            [
+                "Lookup", "Store", "Invalidate", "Stats", "Export", "Ping", "Embed", "Lease", "Feedback", "Labels",
+                "unknown",
+            ])
         let state = try String(
             contentsOf: self.root.appending(path: "Sources/semcached/ServiceState.swift"), encoding: .utf8)
         let checks = state.matches(of: /ReadinessCheck\("([a-z]+)"/).map { String($0.1) }

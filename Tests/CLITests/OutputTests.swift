@@ -70,7 +70,8 @@ struct AnswerOutputTests {
 
     @Test func `a miss because of the filter says so`() {
         let miss = CacheMiss(
-            reason: .filtered, nearest: nil, similarityThreshold: 0.85, lease: nil, fillUnderWay: nil)
+            reason: .filtered, nearest: nil, similarityThreshold: 0.85, lease: nil, fillUnderWay: nil,
+            decision: nil)
         #expect(
             Explanation.line(miss)
                 == "miss: what is stored is similar enough, but --filter does not take it; threshold 0.8500")

@@ -24,7 +24,7 @@ struct StatisticsTextTests {
                     \.entries, \.responseBytes, \.exactHitsL1, \.exactHitsStore, \.semanticHitsL1, \.semanticHitsStore,
                     \.missesNoEntry, \.missesNotStored, \.missesBelowThreshold, \.missesTooOld, \.missesDegraded,
                     \.missesFiltered, \.stores, \.invalidatedEntries, \.bypasses, \.evictedEntries,
-                    \.leasesGranted, \.waitsFilled, \.staleHits, \.abortedStores,
+                    \.leasesGranted, \.waitsFilled, \.staleHits, \.abortedStores, \.missesRefused,
                 ]
                 for counter in counters { cache[keyPath: counter] = 1_234_567 }
                 return cache
@@ -36,7 +36,7 @@ struct StatisticsTextTests {
         let lines = StatisticsText.lines(Self.large())
         #expect(lines.allSatisfy { $0.count <= 120 })
         #expect(lines.contains { $0.contains("BYPASSED") && $0.contains("EVICTED") })
-        #expect(lines.contains { $0.contains("FILTERED") })
+        #expect(lines.contains { $0.contains("FILTERED") && $0.contains("REFUSED") })
         #expect(lines.contains { $0.contains("LEASES") && $0.contains("STALE HITS") })
     }
 

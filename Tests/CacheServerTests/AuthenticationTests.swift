@@ -103,6 +103,34 @@ import Testing
         }
     }
 
+    @Test func `labels need the role of administrators`() async throws {
+        let authenticator = CredentialAuthenticator(.init(keys: Keyed.keys))
+        try await TestServer.run(authenticator: authenticator) { server in
+            let labels = LabelsRequest(cache: "support")
+            for key in ["key-reader", "key-writer", "key-cleaner"] {
+                let client = try await Keyed.connect(.apiKey(key), to: server)
+                #expect(Keyed.code(try await client.ask(.labels(labels))) == .permissionDenied)
+            }
+            let owner = try await Keyed.connect(.apiKey("key-admin"), to: server)
+            #expect(Keyed.code(try await owner.ask(.labels(labels))) != .permissionDenied)
+        }
+    }
+
+    @Test func `feedback needs a role of its own`() async throws {
+        let authenticator = CredentialAuthenticator(.init(keys: Keyed.keys))
+        try await TestServer.run(authenticator: authenticator) { server in
+            let feedback = FeedbackRequest(
+                cache: "support", entry: EntryID(high: 1, low: 2),
+                question: .prompt(prompt("q"), vary: [], embedding: nil), verdict: .wrong)
+            for key in ["key-reader", "key-writer", "key-cleaner", "key-admin"] {
+                let client = try await Keyed.connect(.apiKey(key), to: server)
+                #expect(Keyed.code(try await client.ask(.feedback(feedback))) == .permissionDenied)
+            }
+            let owner = try await Keyed.connect(.apiKey("key-a"), to: server)
+            #expect(Keyed.code(try await owner.ask(.feedback(feedback))) != .permissionDenied)
+        }
+    }
+
     @Test func `what one tenant's memory holds is not served to a key that may not read`() async throws {
         let authenticator = CredentialAuthenticator(.init(keys: Keyed.keys))
         try await TestServer.run(authenticator: authenticator) { server in

@@ -94,7 +94,10 @@ import Testing
         _ = try await store.put(entry, embedding: random.vector(), in: partition())
         await store.close()
         try self.change(
-            "DROP TABLE vectors; ALTER TABLE entries DROP COLUMN fresh_ms; PRAGMA user_version = 4")
+            """
+            \(UpgradeTests.withoutDecisions)
+            DROP TABLE vectors; ALTER TABLE entries DROP COLUMN fresh_ms; PRAGMA user_version = 4
+            """)
         store = try openStore(self.folder.file)
         #expect(try await store.entry(entry.id, in: partition(), at: ms(0)) == entry)
         try await store.remember([self.kept(1)], identity: identity.key)

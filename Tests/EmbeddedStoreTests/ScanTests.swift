@@ -68,6 +68,7 @@ import Testing
         try await queue.write { database in
             try database.execute(
                 sql: """
+                    \(UpgradeTests.withoutDecisions)
                     DROP TABLE vectors;
                     ALTER TABLE entries DROP COLUMN fresh_ms;
                     DROP TABLE versions;

@@ -51,6 +51,12 @@ import Testing
         PRAGMA user_version = 1;
         """
 
+    /// Takes away what version 7 has brought.
+    static let withoutDecisions = """
+        DROP TABLE clusters; DROP TABLE decision_logs; DROP TABLE decision_records; DROP TABLE decision_snapshots;
+        DROP TABLE blocked_questions;
+        """
+
     /// Stores entries and makes a file of version 1 of them.
     func makeOldFile() async throws -> [CacheEntry] {
         var random = self.random
@@ -114,7 +120,7 @@ import Testing
             let selector = RemovalSelector.filter(filter, in: self.home.cache)
             #expect(try await store.remove(selector, dryRun: true, at: ms(0)).count == count)
             await store.close()
-            #expect(try self.read("PRAGMA user_version") == 6)
+            #expect(try self.read("PRAGMA user_version") == 7)
             #expect(try self.read("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'old%'") == 0)
         }
         let store = try openStore(self.folder.file)
@@ -131,6 +137,7 @@ import Testing
         await store.close()
         try self.change(
             """
+            \(Self.withoutDecisions)
             DROP TABLE vectors; DROP TABLE versions; ALTER TABLE entries DROP COLUMN fresh_ms;
             PRAGMA user_version = 3
             """)
@@ -140,7 +147,7 @@ import Testing
         #expect(try await store.remove(.cache(self.home.cache), dryRun: false, at: ms(0)).count == 1)
         #expect(try await store.version(of: self.home.cache) == CacheVersion(epoch: 1, sequence: 1))
         await store.close()
-        #expect(try self.read("PRAGMA user_version") == 6)
+        #expect(try self.read("PRAGMA user_version") == 7)
         try self.change("UPDATE versions SET epoch = -9")
         store = try openStore(self.folder.file)
         let fault = try await #require(throws: VectorStoreError.self) {
@@ -158,7 +165,8 @@ import Testing
         let old = try entry("old", in: self.home)
         _ = try await store.put(old, embedding: random.vector(), in: self.home, quota: .unlimited)
         await store.close()
-        try self.change("ALTER TABLE entries DROP COLUMN fresh_ms; PRAGMA user_version = 5")
+        try self.change(
+            "\(Self.withoutDecisions) ALTER TABLE entries DROP COLUMN fresh_ms; PRAGMA user_version = 5")
         let prompt = try CanonicalPrompt("new")
         let new = CacheEntry(
             id: self.home.entryID(of: prompt), prompt: prompt, response: [1], contentType: "a", attributes: [],
@@ -171,7 +179,7 @@ import Testing
             }
             #expect(try await store.entry(new.id, in: self.home, at: ms(500)) == new)
             await store.close()
-            #expect(try self.read("PRAGMA user_version") == 6)
+            #expect(try self.read("PRAGMA user_version") == 7)
         }
     }
 

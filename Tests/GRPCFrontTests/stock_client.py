@@ -123,6 +123,11 @@ class Checks:
         assert abs(sum(value * value for value in vectors[0]) - 1) < 1e-4, made
         assert made.embedding_identity, made
 
+    def check_feedback_without_a_verdict(self):
+        request = self.messages.FeedbackRequest(cache=b"stock", entry_id=b"0" * 32, prompt=b"q")
+        error = self.code(lambda: self.cache.Feedback(request, timeout=10, metadata=self.metadata))
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT and "verdict" in error.details(), error
+
     def check_large_response(self):
         large = bytes(range(256)) * 8000
         self.cache.Store(
@@ -204,7 +209,8 @@ class Checks:
         assert services >= {*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"}, services
         pool = DescriptorPool(database)
         service = pool.FindServiceByName("semcached.v1.SemanticCache")
-        assert [method.name for method in service.methods] == ["Lookup", "Store", "Lease", "Invalidate", "Embed"], service.methods
+        methods = ["Lookup", "Store", "Lease", "Invalidate", "Embed", "Feedback"]
+        assert [method.name for method in service.methods] == methods, service.methods
         assert pool.FindMessageTypeByName("semcached.v1.LookupRequest").fields_by_name["prompt"].number == 2
         assert pool.FindFileByName("grpc/health/v1/health.proto").package == "grpc.health.v1"
 

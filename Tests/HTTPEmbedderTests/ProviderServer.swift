@@ -24,6 +24,8 @@ final class ProviderServer: Sendable {
         case body(String, headers: HTTPHeaders = [:])
         case status(Int, headers: HTTPHeaders = [:], body: String = "{}")
         case silence
+        /// The body, once there is something in the mailbox.
+        case held(Mailbox<Void>, String)
         /// A byte, and another whenever one went out, for ever.
         case drip
         /// A part of the body, and the end of the connection.
@@ -167,6 +169,12 @@ private final class ProviderHandler: ChannelInboundHandler {
         case .body(let text, let headers): self.send(context, 200, text, headers)
         case .status(let code, let headers, let text): self.send(context, code, text, headers)
         case .silence: break
+        case .held(let gate, let text):
+            let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+            context.eventLoop.makeFutureWithTask { await gate.next() }.whenSuccess { _ in
+                let (handler, context) = bound.value
+                if context.channel.isActive { handler.send(context, 200, text, [:]) }
+            }
         case .drip:
             self.send(context, 200, "{", ["content-length": "10000"], isWhole: false)
             self.drip(context)

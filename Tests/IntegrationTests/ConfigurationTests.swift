@@ -98,6 +98,20 @@ private let digest = String(repeating: "0", count: 64)
         ("cache:\n  ttl: 31d\n", "cache.ttl is longer than cache.maximum_ttl"),
         ("cache:\n  similarity_threshold: nan\n", "cache.similarity_threshold"),
         ("cache:\n  similarity_threshold: 0.4\n", "cache.similarity_floor"),
+        ("cache:\n  decision: clever\n", "cache.decision is \"clever\"; it must be one of calibrated, threshold"),
+        ("cache:\n  error_budget: 30%\n", "cache.error_budget is \"30%\"; it must be a number from 0.0005 to 0.2"),
+        ("cache:\n  error_budget: nan%\n", "cache.error_budget is \"nan%\""),
+        ("cache:\n  wrong_hit_limit: 0\n", "cache.wrong_hit_limit is \"0\"; it must be a number from 0.001 to 0.5"),
+        ("cache:\n  shadow: maybe\n", "cache.shadow is \"maybe\"; it must be one of false, true"),
+        ("cache:\n  guards: [number, numbers]\n", "cache.guards has \"numbers\"; it must be all, none, or a list of"),
+        ("cache:\n  guards: [all, number]\n", "cache.guards has \"all\""),
+        ("cache:\n  normalize: 1\n", "cache.normalize is \"1\""),
+        ("tenants:\n  - {name: a, template: {guards: []}}\n", "tenants[0].template.guards is empty"),
+        (
+            "tenants:\n  - {name: a, caches: [{name: c, error_budget: 2}]}\n",
+            "tenants[0].caches[0].error_budget is \"2\""
+        ),
+        ("tenants:\n  - {name: a, template: {guards: [units]}}\n", "tenants[0].template.guards has \"units\""),
         ("server:\n  port: [7071]\n", "server.port must be a single value"),
         ("server:\n  port:\n    value: 7071\n", "server.port must be a single value"),
         ("server: 7071\n", "unknown key server"),
@@ -134,6 +148,16 @@ private let digest = String(repeating: "0", count: 64)
         let result = try await self.check([], file: file)
         #expect(result.status == 1)
         #expect(result.errors.contains(message), "\(result.errors)")
+    }
+
+    @Test(arguments: [
+        "decision: threshold", "decision: calibrated", "error_budget: 2%", "error_budget: 0.02",
+        "error_budget: 0.05%\n  wrong_hit_limit: 50%", "shadow: true", "guards: all", "guards: none", "guards: number",
+        "guards: [number, unit, word_swap]", "guards: number, question_type", "normalize: false",
+    ])
+    func `what a cache decides by is read`(setting: String) async throws {
+        let result = try await self.check([], file: "cache:\n  \(setting)\n")
+        #expect(result.status == 0, "\(result.errors)")
     }
 
     @Test func `the command line wins over the environment, and that over the file`() async throws {

@@ -39,7 +39,7 @@ import Testing
         let found = try await service.semcache("lookup", self.question, "--mode", "semantic")
         #expect(found.status == 0 && found.output.contains("In the settings."), "\(found.errors)")
         #expect(try await service.semcache("embed", self.question).errors.contains("openai-compatible/tiny/8/1"))
-        #expect(provider.texts.contains(self.question) && Set(provider.keys) == ["Bearer hush-hush"])
+        #expect(provider.texts.contains("how do i reset my password") && Set(provider.keys) == ["Bearer hush-hush"])
         #expect(!service.logged.contains("hush") && !service.logged.contains(self.question))
         #expect(!service.logged.contains("model loaded"), "nobody uses the local one")
         #expect(try await !service.get("/config").text.contains("hush"))
@@ -79,7 +79,7 @@ import Testing
         let second = try await service.restarted(file: settings, environment: environment)
         try await second.line(with: "embedder ready")
         #expect(try await second.semcache("lookup", self.question).status == 1)
-        #expect(provider.texts.count { $0 == self.question } == 1)
+        #expect(provider.texts.count { $0 == "how do i reset my password" } == 1)
     }
 
     @Test func `each embedder makes a vector when it is probed, and says why not`() async throws {

@@ -6,11 +6,12 @@ import NIOHTTP1
 import NIOPosix
 import Synchronization
 
-/// A server with OpenAI's route for embeddings, on a port of its own. Its vectors are of eight numbers, equal for equal
-/// texts.
+/// A server with OpenAI's routes for embeddings and chats, on a port of its own. Its vectors are of eight numbers, equal
+/// for equal texts; in a chat it replies what it was told to.
 final class EmbeddingProvider: Sendable {
     private struct State {
         var isDown = false
+        var reply: String?
         var keys: [String] = []
         var texts: [String] = []
     }
@@ -40,6 +41,12 @@ final class EmbeddingProvider: Sendable {
         set { self.state.withLock { $0.isDown = newValue } }
     }
 
+    /// In a chat; `nil` for an error.
+    var reply: String? {
+        get { self.state.withLock { $0.reply } }
+        set { self.state.withLock { $0.reply = newValue } }
+    }
+
     /// Credentials of all requests.
     var keys: [String] { self.state.withLock { $0.keys } }
 
@@ -55,6 +62,10 @@ final class EmbeddingProvider: Sendable {
             return state.isDown
         }
         if isDown { return (.internalServerError, "{}") }
+        if head.uri.hasSuffix("/chat/completions") {
+            guard let reply = self.reply else { return (.internalServerError, "{}") }
+            return (.ok, #"{"choices": [{"message": {"content": "\#(reply)"}}], "usage": {"total_tokens": 9}}"#)
+        }
         let items = texts.enumerated().map { number, text in
             #"{"index": \#(number), "embedding": \#(Self.vector(of: text))}"#
         }

@@ -70,9 +70,9 @@ private let answer = "Open Settings, then Security."
         let served = try #require(trace.first { $0.kind == 2 })
         #expect(served.name == name && served.service == "cache" && served.parentID == call.id)
         let work = trace.filter { $0.parentID == served.id }
-        #expect(work.map(\.name).sorted() == ["embed", "store entry", "store nearest"])
+        #expect(work.map(\.name).sorted() == ["embed", "store blocks", "store entry", "store nearest"])
         for span in work { #expect(span.kind == (span.name == "embed" ? 1 : 3) && span.service == "cache") }
-        #expect(trace.count == 5 && Set(trace.map(\.id)).count == 5)
+        #expect(trace.count == 6 && Set(trace.map(\.id)).count == 6)
         for span in [call, served] {
             #expect(span.attributes["rpc.system"] == "semcached")
             #expect(span.attributes["rpc.service"] == "semcached.v1.SemanticCache")

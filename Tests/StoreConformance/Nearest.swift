@@ -205,19 +205,25 @@ extension StoreConformance {
                 random.chance(0.1)
                 ? centre : random.vector(near: centre, similarity: Float.random(in: 0.3...0.99, using: &random))
             let entry = try entry(
-                "q\(position)", in: home, created: Int64(random.int(0...50)),
+                "q\(position)", in: home, response: "answer \(random.int(0...40))",
+                created: Int64(random.int(0...50)),
                 expires: random.chance(0.1) ? 60 : 1000, attributes: random.fewAttributes())
             entries.append((entry, vector))
         }
         try await store.put(entries, in: home)
         try await oracle.put(entries, in: home)
+        for _ in 0..<count / 10 {
+            let (id, cluster) = (random.pick(entries).0.id, random.pick(entries).0.cluster)
+            for one in [store, oracle] { #expect(try await one.assign(cluster, to: id, in: home)) }
+        }
         for search in 0..<searches {
             let centre = random.pick(centres)
             let query = NearestQuery(
                 embedding: random.chance(0.3) ? centre : random.vector(near: centre, similarity: 0.8),
                 count: random.pick([1, 2, 7, 100]), threshold: Float.random(in: 0.2...0.999, using: &random),
                 createdAtOrAfter: random.chance(0.7) ? nil : ms(Int64(random.int(0...55))),
-                filter: random.chance(0.3) ? nil : try random.fewFilter())
+                filter: random.chance(0.3) ? nil : try random.fewFilter(),
+                neighbours: random.pick([0, 1, 8, 30]))
             let expectation = try await NearestExpectation.make(query, in: home, at: ms(60), from: oracle, self)
             let text = query.filter?.text ?? "none"
             expectation.check(

@@ -45,6 +45,7 @@ struct NearestExpectation {
             guard position < eligible.count else { break }
             #expect(truth.similarity >= eligible[position].similarity - 2 * self.tolerance, comment)
         }
+        self.checkNeighbours(result, known, eligible, comment)
         self.checkCut(result.matches, known, eligible, comment)
         for (match, next) in zip(result.matches, result.matches.dropFirst()) {
             #expect(Self.precedes(match, next), comment)
@@ -75,6 +76,30 @@ struct NearestExpectation {
         if let filter = self.query.filter, !filter.matches(entry.attributes) { return .filtered }
         if let oldest = self.query.createdAtOrAfter, entry.createdAt < oldest { return .tooOld }
         return nil
+    }
+
+    /// Below the threshold a similarity may be a little off, and an index that guesses may miss some.
+    private func checkNeighbours(
+        _ result: NearestResult, _ known: [EntryID: LookupMatch], _ eligible: [LookupMatch], _ comment: Comment?
+    ) {
+        let (found, tolerance) = (result.neighbours, max(self.tolerance, 0.0005))
+        let wanted = min(self.query.neighbours, eligible.count)
+        // With a filter that it cannot judge, such an index is not asked until enough are found.
+        let least = self.query.filter == nil ? wanted * 7 / 10 : min(wanted, result.matches.count)
+        #expect(found.count <= wanted && found.count >= (self.isExact ? wanted : least), comment)
+        #expect(Set(found.map(\.id)).count == found.count, comment)
+        #expect(
+            found.prefix(result.matches.count).map(\.id) == result.matches.prefix(found.count).map(\.entry.id), comment)
+        for (left, right) in zip(found, found.dropFirst()) { #expect(left.similarity >= right.similarity, comment) }
+        for (position, neighbour) in found.enumerated() {
+            guard let truth = known[neighbour.id] else {
+                Issue.record(comment ?? "a neighbour was found that is not there")
+                continue
+            }
+            #expect(neighbour.cluster == truth.entry.cluster && self.refusal(of: truth.entry) == nil, comment)
+            #expect(abs(neighbour.similarity - truth.similarity) <= tolerance, comment)
+            if self.isExact { #expect(truth.similarity >= eligible[position].similarity - 2 * tolerance, comment) }
+        }
     }
 
     private func checkMiss(_ result: NearestResult, _ known: [EntryID: LookupMatch], _ comment: Comment?) {

@@ -66,5 +66,5 @@ package struct StoreConformance: Sendable {
     package static let all: [Behaviour] =
         Self.entryBehaviours + Self.nearestBehaviours + Self.removalBehaviours + Self.versionBehaviours
         + Self.scanBehaviours + Self.quotaBehaviours + Self.concurrencyBehaviours + Self.sequenceBehaviours
-        + Self.vectorBehaviours + Self.leaseBehaviours
+        + Self.vectorBehaviours + Self.leaseBehaviours + Self.decisionBehaviours + Self.blockBehaviours
 }

@@ -15,6 +15,10 @@ package final class MemoryVectorStore: VectorStore {
         case sizes
         case version
         case lease
+        case records
+        case block
+        case blocks
+        case assign
     }
 
     package enum Phase: Sendable, Hashable {
@@ -28,7 +32,7 @@ package final class MemoryVectorStore: VectorStore {
     package typealias Hook = @Sendable (Operation, Phase) async -> VectorStoreError?
 
     struct Row {
-        let entry: CacheEntry
+        var entry: CacheEntry
         let embedding: Embedding
         let partition: Partition
         /// When it was stored or served last, and which of those was how manieth.
@@ -49,6 +53,7 @@ package final class MemoryVectorStore: VectorStore {
         var operations: [Operation: Int] = [:]
         var uses = 0
         var leases = LeaseTable()
+        var decisions: [CacheScope: Decisions] = [:]
 
         mutating func count(_ removal: RemovalSelector.Scope) {
             switch removal {
@@ -169,6 +174,7 @@ package final class MemoryVectorStore: VectorStore {
             if !dryRun {
                 state.count(selector.scope)
                 state.leases.void(selector)
+                if case .tenant(let tenant) = selector { state.forgetDecisions(of: tenant) }
             }
             for (key, rows) in state.rows {
                 for (id, row) in rows where Self.selects(selector, id, row) {
@@ -255,14 +261,16 @@ package final class MemoryVectorStore: VectorStore {
             if let oldest = query.createdAtOrAfter, match.entry.createdAt < oldest { return .tooOld }
             return nil
         }
+        let neighbours = candidates.filter { query.takes($0.entry) }.prefix(query.neighbours)
+            .map { Neighbour(id: $0.entry.id, similarity: $0.similarity, cluster: $0.entry.cluster) }
         let matches = candidates.filter { refusal($0) == nil }
         guard matches.isEmpty, let best = candidates.first else {
-            return NearestResult(matches: Array(matches.prefix(query.count)))
+            return NearestResult(matches: Array(matches.prefix(query.count)), neighbours: neighbours)
         }
         return NearestResult(
             matches: [],
             nearestMiss: NearestMiss(id: best.entry.id, similarity: best.similarity, isApproximate: false),
-            refusal: refusal(best) ?? .belowThreshold)
+            refusal: refusal(best) ?? .belowThreshold, neighbours: neighbours)
     }
 
     private static func selects(_ selector: RemovalSelector, _ id: EntryID, _ row: Row) -> Bool {

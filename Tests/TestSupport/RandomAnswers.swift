@@ -27,21 +27,57 @@ extension SeededGenerator {
         let matches = (0..<(self.chance(0.7) ? 1 : self.int(1...5))).map { _ in
             LookupMatch(entry: self.entry(), similarity: Float.random(in: -1...1, using: &self))
         }
-        return .hit(
-            LookupHit(
-                kind: self.pick([.exact, .semantic]), tier: self.pick([.l1, .store]), matches: matches,
-                at: matches[0].entry.createdAt + .milliseconds(self.int(0...1_000_000_000)), fill: self.fill()))
+        var hit = LookupHit(
+            kind: self.pick([.exact, .semantic]), tier: self.pick([.l1, .store]), matches: matches,
+            at: matches[0].entry.createdAt + .milliseconds(self.int(0...1_000_000_000)), fill: self.fill())
+        hit.decision = self.decision()
+        hit.lookup = self.chance(0.5) ? nil : self.lookupID()
+        return .hit(hit)
+    }
+
+    package mutating func lookupID() -> LookupID {
+        LookupID(bytes: self.bytes(self.int(1...Limits.maximumLookupIDBytes)))
+    }
+
+    private mutating func decision() -> DecisionExplanation? {
+        if self.chance(0.3) { return nil }
+        let shares: [Float?] = [nil, 0, 1, Float.random(in: 0...1, using: &self)]
+        return DecisionExplanation(
+            kind: self.pick(DecisionPolicy.Kind.allCases), risk: self.pick(shares), riskLimit: self.pick(shares))
     }
 
     private mutating func miss() -> LookupMiss {
         let reasons: [LookupMiss.Reason] =
-            [.noEntry, .notStored, .belowThreshold, .tooOld, .filtered]
-            + LookupMiss.Degradation.allCases.map { .degraded($0) }
+            [
+                .noEntry, .notStored, .belowThreshold, .tooOld, .filtered, .tooRisky, .blocked, .judged, .shadow,
+                .audited,
+            ]
+            + Guard.allCases.map { .guarded($0) } + LookupMiss.Degradation.allCases.map { .degraded($0) }
         let nearest = NearestMiss(
             id: self.entryID(), similarity: Float.random(in: -1...1, using: &self), isApproximate: self.chance(0.5))
-        return LookupMiss(
+        var miss = LookupMiss(
             reason: self.pick(reasons), nearest: self.chance(0.5) ? nearest : nil,
             similarityThreshold: Float.random(in: -1...1, using: &self), fill: self.fill())
+        miss.decision = self.decision()
+        return miss
+    }
+
+    package mutating func decisionStatistics() -> DecisionStatistics {
+        var statistics = DecisionStatistics()
+        statistics.phase = self.pick(DecisionStatistics.Phase.allCases)
+        let shares: [WritableKeyPath<DecisionStatistics, Double>] = [
+            \.errorBudget, \.wrongHitLimit, \.riskLimit, \.wrongPerLookup, \.wrongPerHit,
+        ]
+        for share in shares { statistics[keyPath: share] = Double.random(in: 0...1, using: &self) }
+        let counters: [WritableKeyPath<DecisionStatistics, UInt64>] = [
+            \.labels, \.labelsNeeded, \.rightLabels, \.audits, \.wrongAudits, \.feedbackRight, \.feedbackWrong,
+            \.shadowHits, \.judgeCalls, \.judgeFailures, \.judgeTokens,
+        ]
+        for counter in counters { statistics[keyPath: counter] = self.next() }
+        for reason in DecisionStatistics.refusalReasons where self.chance(0.5) {
+            statistics.refusals[reason] = self.next()
+        }
+        return statistics
     }
 
     private mutating func statistics() -> ServiceStatistics {
@@ -52,9 +88,10 @@ extension SeededGenerator {
                 \.entries, \.responseBytes, \.exactHitsL1, \.exactHitsStore, \.semanticHitsL1, \.semanticHitsStore,
                 \.missesNoEntry, \.missesNotStored, \.missesBelowThreshold, \.missesTooOld, \.missesDegraded, \.stores,
                 \.invalidatedEntries, \.missesFiltered, \.bypasses, \.evictedEntries,
-                \.leasesGranted, \.waitsFilled, \.staleHits, \.abortedStores,
+                \.leasesGranted, \.waitsFilled, \.staleHits, \.abortedStores, \.missesRefused,
             ]
             for counter in counters { cache[keyPath: counter] = self.next() }
+            if self.chance(0.7) { cache.decision = self.decisionStatistics() }
             return cache
         }
         let counters: [WritableKeyPath<TenantStatistics, UInt64>] = [
@@ -92,7 +129,7 @@ extension SeededGenerator {
 
     package mutating func serverMessage() -> ServerMessage {
         let response: ServiceResponse
-        switch self.int(0...12) {
+        switch self.int(0...14) {
         case 0:
             var welcome = Welcome(
                 version: UInt32(self.int(0...9)), serverVersion: self.text(),
@@ -123,6 +160,8 @@ extension SeededGenerator {
         case 11:
             response = .lease(
                 LeaseOutcome(remaining: .milliseconds(self.int(0...600_000)), isReleased: self.chance(0.5)))
+        case 12: response = .feedback(FeedbackOutcome(isBlocked: self.chance(0.5), isLearnt: self.chance(0.5)))
+        case 13: response = .labels(self.labelsPage())
         default: response = .ping(serverVersion: self.text())
         }
         return .reply(Reply(id: self.next() >> UInt64(self.int(0...63)), result: .success(response)))

@@ -144,6 +144,20 @@ extension SeededGenerator {
             cache: self.text(1...8), texts: (0..<self.int(1...Limits.maximumEmbedTexts)).map { _ in self.question() })
     }
 
+    package mutating func feedbackRequest() -> FeedbackRequest {
+        FeedbackRequest(
+            cache: self.text(1...8), entry: self.entryID(),
+            question: self.chance(0.5)
+                ? .lookup(self.lookupID())
+                : .prompt(self.prompt(), vary: self.vary(), embedding: self.chance(0.5) ? nil : self.embedding()),
+            verdict: self.pick([.right, .wrong]))
+    }
+
+    package mutating func labelsRequest() -> LabelsRequest {
+        LabelsRequest(
+            cache: self.text(1...8), after: self.next(), pageSize: self.int(1...Limits.maximumLabelsPage))
+    }
+
     package mutating func clientMessage() -> ClientMessage {
         switch self.int(0...11) {
         case 0:
@@ -156,7 +170,7 @@ extension SeededGenerator {
         default: break
         }
         let request: ServiceRequest =
-            switch self.int(0...12) {
+            switch self.int(0...14) {
             case 0...3: .lookup(self.lookupRequest())
             case 4...6: .store(self.storeRequest())
             case 7: .invalidate(self.invalidateRequest())
@@ -164,6 +178,8 @@ extension SeededGenerator {
             case 9: .export(self.exportRequest())
             case 10: .embed(self.embedRequest())
             case 11: .lease(self.leaseRequest())
+            case 12: .feedback(self.feedbackRequest())
+            case 13: .labels(self.labelsRequest())
             default: .ping
             }
         return .call(

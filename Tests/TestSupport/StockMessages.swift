@@ -8,6 +8,7 @@ import NIOCore
 package enum StockMessages {
     private static let fields: [ServiceMethod: Int] = [
         .lookup: 8, .store: 9, .invalidate: 10, .stats: 11, .ping: 12, .export: 13, .embed: 14, .lease: 15,
+        .feedback: 16, .labels: 17,
     ]
 
     package static func request(_ request: ServiceRequest) -> [UInt8] {

@@ -52,6 +52,8 @@ typedef struct ck_scan_segment {
     int64_t *expiry;   // milliseconds; an entry is live while its expiry is greater than now
     int64_t *rows;     // the caller's
     uint64_t *ids;     // the caller's, two words an entry
+    int64_t *created;  // the caller's: milliseconds
+    uint64_t *clusters;  // the caller's, two words an entry
     uint32_t *lists;   // the caller's: the number of what else is known of an entry
     uint32_t *uses;    // the caller's: when an entry was last used; by ck_scan_note_use and ck_scan_last_use
     void *memory;      // of all planes but the lead

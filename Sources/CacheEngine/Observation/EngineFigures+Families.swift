@@ -6,7 +6,8 @@ extension EngineFigures {
     /// The figures as metrics. `tenant` is a label for each tenant of ``tenants``, which are those that the configuration
     /// declares; the rest is `other`, and so is a tenant of that name.
     package var families: [FigureFamily] {
-        self.outcomeFamilies + self.fillFamilies + self.changeFamilies + self.sizeFamilies + self.embedderFamilies
+        self.outcomeFamilies + self.decisionFamilies + self.fillFamilies + self.changeFamilies + self.sizeFamilies
+            + self.embedderFamilies
             + self.processFamilies
     }
 
@@ -19,7 +20,7 @@ extension EngineFigures {
         let misses: [(String, KeyPath<Tenant, UInt64>)] = [
             ("no_entry", \.sum.missesNoEntry), ("not_stored", \.sum.missesNotStored),
             ("below_threshold", \.sum.missesBelowThreshold), ("too_old", \.sum.missesTooOld),
-            ("filtered", \.sum.missesFiltered), ("degraded", \.sum.missesDegraded),
+            ("filtered", \.sum.missesFiltered), ("refused", \.sum.missesRefused), ("degraded", \.sum.missesDegraded),
         ]
         return [
             FigureFamily(
@@ -161,9 +162,9 @@ extension EngineFigures {
         return families
     }
 
-    private typealias Values = [(labels: [(String, String)], value: Double)]
+    typealias Values = [(labels: [(String, String)], value: Double)]
 
-    private func everyTenant(_ values: (Tenant) -> Values) -> [FigureFamily.Sample] {
+    func everyTenant(_ values: (Tenant) -> Values) -> [FigureFamily.Sample] {
         (self.labelled + [self.unlabelled]).flatMap { Self.samples(of: $0, values($0)) }
     }
 
@@ -188,6 +189,6 @@ extension EngineFigures {
 extension CacheStatistics {
     fileprivate var misses: UInt64 {
         self.missesNoEntry + self.missesNotStored + self.missesBelowThreshold + self.missesTooOld
-            + self.missesFiltered + self.missesDegraded
+            + self.missesFiltered + self.missesRefused + self.missesDegraded
     }
 }

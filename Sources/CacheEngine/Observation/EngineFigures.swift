@@ -108,10 +108,12 @@ extension EngineFigures.Tenant {
         [
             \.sum.exactHitsL1, \.sum.exactHitsStore, \.sum.semanticHitsL1, \.sum.semanticHitsStore,
             \.sum.missesNoEntry, \.sum.missesNotStored, \.sum.missesBelowThreshold, \.sum.missesTooOld,
-            \.sum.missesFiltered, \.sum.missesDegraded, \.sum.stores, \.sum.invalidatedEntries, \.sum.bypasses,
+            \.sum.missesFiltered, \.sum.missesRefused, \.sum.missesDegraded, \.sum.stores, \.sum.invalidatedEntries,
+            \.sum.bypasses,
             \.sum.evictedEntries, \.statistics.evictedEntries, \.statistics.refusedByRate,
             \.statistics.refusedByCallsInFlight, \.statistics.refusedByRequestBytes, \.statistics.refusedByRole,
-            \.statistics.refusedByQuota, \.savings.tokens, \.savings.costInFractions,
-        ]
+            \.statistics.refusedByQuota, \.savings.tokens, \.savings.costInFractions, \.sum.staleHits,
+            \.sum.leasesGranted, \.sum.waitsFilled, \.sum.abortedStores,
+        ] + self.decisionCounters
     }
 }

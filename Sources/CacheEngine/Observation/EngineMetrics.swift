@@ -14,8 +14,10 @@ struct EngineMetrics: Sendable {
         case invalidate = "Invalidate"
         case stats = "Stats"
         case export = "Export"
+        case labels = "Labels"
         case embed = "Embed"
         case lease = "Lease"
+        case feedback = "Feedback"
     }
 
     private let durations: [Method: Timer]

@@ -6,7 +6,7 @@ import Tracing
 
 /// A store whose operations are timed, and are spans of the request that they serve.
 struct ObservedStore: VectorStore {
-    private enum Operation: String, CaseIterable {
+    enum Operation: String, CaseIterable {
         case entry
         case nearest
         case put
@@ -15,12 +15,16 @@ struct ObservedStore: VectorStore {
         case sizes
         case version
         case lease
+        case records
+        case block
+        case blocks
+        case assign
     }
 
     /// One that was given up by its caller is not the store's fault.
     private static let givenUp = "cancelled"
 
-    private let store: any VectorStore
+    let store: any VectorStore
     private let spans: Spans
     private let durations: [Operation: Timer]
     private let errors: [Operation: [String: Counter]]
@@ -124,7 +128,7 @@ struct ObservedStore: VectorStore {
         }
     }
 
-    private func observe<Answer>(
+    func observe<Answer>(
         _ operation: Operation, _ body: () async throws(VectorStoreError) -> Answer
     ) async throws(VectorStoreError) -> Answer {
         let span = self.spans.begin("store \(operation.rawValue)", .client)

@@ -12,16 +12,32 @@ package struct NearestQuery: Sendable {
     package let createdAtOrAfter: Timestamp?
     /// Entries that it does not take are passed over, inside the search.
     package let filter: MetadataFilter?
+    /// How many of the nearest entries to tell of whatever their similarity, 0…``Limits/maximumNeighbours``.
+    package let neighbours: Int
 
     package init(
         embedding: Embedding, count: Int, threshold: Float, createdAtOrAfter: Timestamp? = nil,
-        filter: MetadataFilter? = nil
+        filter: MetadataFilter? = nil, neighbours: Int = 0
     ) {
         self.embedding = embedding
         self.count = count
         self.threshold = threshold
         self.createdAtOrAfter = createdAtOrAfter
         self.filter = filter
+        self.neighbours = min(neighbours, Limits.maximumNeighbours)
+    }
+}
+
+/// An entry near a vector.
+package struct Neighbour: Sendable, Equatable {
+    package let id: EntryID
+    package let similarity: Float
+    package let cluster: AnswerCluster
+
+    package init(id: EntryID, similarity: Float, cluster: AnswerCluster) {
+        self.id = id
+        self.similarity = similarity
+        self.cluster = cluster
     }
 }
 
@@ -32,6 +48,9 @@ package struct NearestResult: Sendable {
     package let nearestMiss: NearestMiss?
     /// Why `nearestMiss` is no match.
     package let refusal: Refusal
+    /// The nearest entries that filter and age take, those of `matches` among them, whatever their similarity: nearest
+    /// first, as many as were asked for. Below the threshold a similarity may be off by 0.0005, or as the index says.
+    package let neighbours: [Neighbour]
 
     package enum Refusal: Sendable, Hashable {
         case belowThreshold
@@ -41,7 +60,11 @@ package struct NearestResult: Sendable {
         case filtered
     }
 
-    package init(matches: [LookupMatch], nearestMiss: NearestMiss? = nil, refusal: Refusal = .belowThreshold) {
+    package init(
+        matches: [LookupMatch], nearestMiss: NearestMiss? = nil, refusal: Refusal = .belowThreshold,
+        neighbours: [Neighbour] = []
+    ) {
+        self.neighbours = neighbours
         self.matches = matches
         self.nearestMiss = nearestMiss
         self.refusal = refusal

@@ -6,7 +6,7 @@ package import CacheModel
 ///
 /// No method can be called without a ``TenantScope``: it is in the ``Partition`` and the ``CacheScope``. Entry and index
 /// change together or not at all. What has expired at `now` is in no result.
-package protocol VectorStore: FillLeases {
+package protocol VectorStore: FillLeases, DecisionRecords {
     /// Gets an entry by id.
     ///
     /// - Throws: ``VectorStoreError``; never for "not there".
@@ -226,7 +226,7 @@ package struct VectorStoreError: Error, Sendable, Hashable, CustomStringConverti
     package enum Code: String, Sendable, CaseIterable {
         case unavailable
         case overloaded
-        /// An entry is larger than its tenant's quota.
+        /// An entry is larger than its tenant's quota, or what is known of decisions than its limit.
         case overQuota = "over_quota"
         /// The lease has ended, or was made void.
         case aborted

@@ -23,6 +23,29 @@ extension PartitionIndex {
         package var upperBound: Float { self.similarity + self.error }
     }
 
+    /// An entry that may be one of the nearest, whatever its similarity.
+    package struct Near: Equatable, Sendable {
+        package let id: EntryID
+        package let row: Int64
+        /// Approximate cosine, as of a ``Candidate``.
+        package let similarity: Float
+        package let createdAt: Timestamp
+        package let cluster: AnswerCluster
+    }
+
+    /// What a scan is to find beside its hits: the nearest entries that the filter takes, whatever their similarity.
+    package struct NeighbourSearch: Sendable {
+        /// At least 1.
+        package let count: Int
+        /// Entries created before are passed over.
+        package let createdAtOrAfter: Timestamp?
+
+        package init(count: Int, createdAtOrAfter: Timestamp? = nil) {
+            self.count = count
+            self.createdAtOrAfter = createdAtOrAfter
+        }
+    }
+
     /// What a scan found.
     package struct Candidates: Equatable, Sendable {
         /// Holds every entry that may belong to the answer, highest approximate similarity first.
@@ -37,8 +60,13 @@ extension PartitionIndex {
         package let nearest: Candidate?
         /// Whether no entry can be nearer than `nearest` by more than the errors of the two.
         package let isNearestExact: Bool
+        /// What may be among the neighbours that were asked for, highest approximate similarity first.
+        package let neighbours: [Near]
 
-        package init(hits: [Candidate], refused: [Candidate], nearest: Candidate?, isNearestExact: Bool) {
+        package init(
+            hits: [Candidate], refused: [Candidate], nearest: Candidate?, isNearestExact: Bool, neighbours: [Near] = []
+        ) {
+            self.neighbours = neighbours
             self.hits = hits
             self.refused = refused
             self.nearest = nearest

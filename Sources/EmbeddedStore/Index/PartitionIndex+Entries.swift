@@ -21,6 +21,14 @@ extension PartitionIndex {
             lastUse: ck_scan_last_use(segment.uses + place))
     }
 
+    /// Puts an entry into a cluster, if it is there.
+    package func assign(_ cluster: AnswerCluster, to id: EntryID) {
+        guard let slot = self.slot(of: id) else { return }
+        let (index, place) = Self.place(of: slot)
+        self.segments[index].clusters[2 * place] = cluster.high
+        self.segments[index].clusters[2 * place + 1] = cluster.low
+    }
+
     /// Notes that an entry was used, if it is there.
     ///
     /// Only reads as far as the caller's lock is concerned: several threads may note uses at once.

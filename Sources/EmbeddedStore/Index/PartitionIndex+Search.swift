@@ -11,9 +11,11 @@ extension PartitionIndex {
     ///   - count: 1 or more; `Int.max` for every entry above the threshold.
     ///   - now: Entries that expire at or before this are not there.
     ///   - filter: What it does not take is no hit and keeps nothing else from being one.
+    ///   - neighbours: Of which to find the nearest too; with it more entries' vectors are read.
     /// - Complexity: Reads 32 bytes of every entry, and more of those that cannot be ruled out by them.
     package func candidates(
-        for query: [Float], threshold: Float, count: Int, now: Timestamp, filter: MetadataFilter? = nil
+        for query: [Float], threshold: Float, count: Int, now: Timestamp, filter: MetadataFilter? = nil,
+        neighbours: NeighbourSearch? = nil
     ) -> Candidates {
         precondition(query.count == self.dimensions, "a query of another dimension")
         precondition(count > 0, "a scan for nothing")
@@ -22,7 +24,8 @@ extension PartitionIndex {
             var sieve = Sieve(
                 filter: filter.map { ListFilter($0, lists: self.lists) }, error: prepared.pointee.error,
                 best: BestSoFar(count: count, threshold: threshold),
-                bestRefused: BestSoFar(count: 1, threshold: threshold))
+                bestRefused: BestSoFar(count: 1, threshold: threshold),
+                neighbours: neighbours.map { NearSieve($0, error: prepared.pointee.error) })
             return self.scan(for: prepared, &sieve, now: now.milliseconds)
         }
     }
@@ -43,12 +46,16 @@ extension PartitionIndex {
         let (hits, refused) = sieve.finish()
         let found = hits.map { self.candidate($0, error: sieve.error) }
         let foundRefused = refused.map { self.candidate($0, error: sieve.error) }
+        let near = sieve.neighbours?.finish().map { self.near($0) } ?? []
         if let nearest = (found.prefix(1) + foundRefused.prefix(1)).max(by: { $0.similarity < $1.similarity }) {
-            return Candidates(hits: found, refused: foundRefused, nearest: nearest, isNearestExact: true)
+            return Candidates(
+                hits: found, refused: foundRefused, nearest: nearest, isNearestExact: true, neighbours: near)
         }
-        self.visitPeaks(for: query, now: now, state: &state)
+        // Whoever looks for neighbours has read the vector of the nearest: no floor is ever above it.
+        let isExact = self.basis == nil || sieve.neighbours != nil
+        if !isExact { self.visitPeaks(for: query, now: now, state: &state) }
         let nearest = state.nearest.similarity > -2 ? self.candidate(state.nearest, error: sieve.error) : nil
-        return Candidates(hits: [], refused: [], nearest: nearest, isNearestExact: self.basis == nil)
+        return Candidates(hits: [], refused: [], nearest: nearest, isNearestExact: isExact, neighbours: near)
     }
 
     /// Scans all segments, raising the floor between them as better hits are found.
@@ -62,11 +69,12 @@ extension PartitionIndex {
                     let segment = segments.baseAddress! + index
                     let next = index + 1 < segments.count ? segment + 1 : nil
                     let base = UInt32(index) * UInt32(CK_SCAN_SEGMENT)
-                    let found = ck_scan_segment_hits(
-                        self.instructionSet, segment, next, base, query, sieve.best.floor, now, &state,
-                        hits.baseAddress)
-                    for hit in hits.prefix(Int(found)) {
-                        sieve.add(hit, list: segment.pointee.lists + Int(hit.slot - base))
+                    var parts = Parts(of: segment, isWhole: sieve.neighbours == nil, after: base)
+                    while var part = parts.next() {
+                        let found = ck_scan_segment_hits(
+                            self.instructionSet, &part.segment, parts.isDone ? next : nil, base + part.start, query,
+                            sieve.floor, now, &state, hits.baseAddress)
+                        for hit in hits.prefix(Int(found)) { sieve.add(hit, of: segment, place: Int(hit.slot - base)) }
                     }
                 }
             }
@@ -93,10 +101,79 @@ extension PartitionIndex {
         }
     }
 
+    private func near(_ hit: ck_scan_hit) -> Near {
+        let (index, place) = Self.place(of: hit.slot)
+        let segment = self.segments[index]
+        return Near(
+            id: self.id(at: hit.slot), row: segment.rows[place], similarity: hit.similarity,
+            createdAt: Timestamp(milliseconds: segment.created[place]),
+            cluster: AnswerCluster(high: segment.clusters[2 * place], low: segment.clusters[2 * place + 1]))
+    }
+
     private func candidate(_ hit: ck_scan_hit, error: Float) -> Candidate {
         let (segment, place) = Self.place(of: hit.slot)
         let row = self.segments[segment].rows[place]
         return Candidate(id: self.id(at: hit.slot), row: row, similarity: hit.similarity, error: error)
+    }
+}
+
+/// Of what a scan lets through, those that may be among the nearest.
+private struct NearSieve {
+    private let oldest: Int64
+    private let error: Float
+    private(set) var best: BestSoFar
+    private var hits: [ck_scan_hit] = []
+
+    init(_ search: PartitionIndex.NeighbourSearch, error: Float) {
+        self.oldest = search.createdAtOrAfter?.milliseconds ?? .min
+        self.error = error
+        // Below any similarity.
+        self.best = BestSoFar(count: search.count, threshold: -2)
+    }
+
+    mutating func add(_ hit: ck_scan_hit, createdAt: Int64) {
+        guard createdAt >= self.oldest, hit.similarity >= self.best.floor - self.error else { return }
+        self.best.add(hit.similarity - self.error)
+        self.hits.append(hit)
+    }
+
+    func finish() -> [ck_scan_hit] {
+        let least = self.best.floor - self.error
+        return self.hits.filter { $0.similarity >= least }.sorted { $0.similarity > $1.similarity }
+    }
+}
+
+/// A segment, whole or piece by piece: the floor of those who want the nearest, whatever their similarity, rises only from
+/// one piece to the next, and starts where nothing can be ruled out. So the first pieces are small.
+private struct Parts {
+    private let whole: ck_scan_segment
+    private let isWhole: Bool
+    private var start: UInt32 = 0
+    private var size: UInt32
+
+    /// - Parameter base: How many entries lie in segments before.
+    init(of segment: UnsafePointer<ck_scan_segment>, isWhole: Bool, after base: UInt32) {
+        self.whole = segment.pointee  // the planes' addresses, not the planes
+        self.isWhole = isWhole
+        self.size = base == 0 ? 256 : 4096
+    }
+
+    var isDone: Bool { self.start >= self.whole.count }
+
+    /// - Returns: The next piece and its first place.
+    mutating func next() -> (segment: ck_scan_segment, start: UInt32)? {
+        if self.isDone { return nil }
+        let first = self.start
+        self.start = self.isWhole ? self.whole.count : min(self.whole.count, first + self.size)
+        self.size = min(2 * self.size, 4096)
+        var part = self.whole
+        let skipped = Int(first)
+        part.count = self.start - first
+        part.lead = part.lead.map { $0 + skipped * Int(CK_SCAN_LEAD_BYTES) }
+        part.lines = part.lines.map { $0 + skipped * Int(CK_SCAN_LINE_BYTES) }
+        part.vectors = part.vectors + skipped * Int(part.stride)
+        part.expiry = part.expiry + skipped
+        return (part, first)
     }
 }
 
@@ -109,17 +186,25 @@ private struct Sieve {
     private var bestRefused: BestSoFar
     private var hits: [ck_scan_hit] = []
     private var refused: [ck_scan_hit] = []
+    private(set) var neighbours: NearSieve?
 
-    init(filter: ListFilter?, error: Float, best: BestSoFar, bestRefused: BestSoFar) {
+    init(
+        filter: ListFilter?, error: Float, best: BestSoFar, bestRefused: BestSoFar, neighbours: NearSieve?
+    ) {
+        self.neighbours = neighbours
         self.filter = filter
         self.error = error
         self.best = best
         self.bestRefused = bestRefused
     }
 
-    /// - Parameter list: Where its list's number is; read only for a filter.
-    mutating func add(_ hit: ck_scan_hit, list: UnsafePointer<UInt32>) {
-        if self.filter?.takes(list.pointee) ?? true {
+    /// What is surely less similar matters for nothing.
+    var floor: Float { min(self.best.floor, self.neighbours?.best.floor ?? self.best.floor) }
+
+    mutating func add(_ hit: ck_scan_hit, of segment: UnsafePointer<ck_scan_segment>, place: Int) {
+        if self.filter?.takes(segment.pointee.lists[place]) ?? true {
+            self.neighbours?.add(hit, createdAt: segment.pointee.created[place])
+            guard hit.similarity >= self.best.floor - self.error else { return }
             self.best.add(hit.similarity - self.error)
             self.hits.append(hit)
         } else if hit.similarity >= self.bestRefused.floor - self.error {

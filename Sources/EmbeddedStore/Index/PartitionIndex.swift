@@ -6,7 +6,7 @@ package import CacheModel
 ///
 /// Entries live in segments of at most 16,384, which start small and grow, so a small partition costs little and a big
 /// one is never copied whole. The last entry fills the place of a removed one, so all segments but the last are full.
-/// About 913 bytes an entry at 384 dimensions, and each distinct list of attributes once.
+/// About 937 bytes an entry at 384 dimensions, and each distinct list of attributes once.
 ///
 /// Nothing here locks. Whoever owns the index keeps a reader-writer lock around it: `candidates`, `contains`,
 /// `noteUse`, `learnBasis` and the counts only read, and may run on many threads at once; everything else writes.
@@ -46,12 +46,14 @@ package final class PartitionIndex {
     ///   - row: Comes back with the entry as a candidate.
     ///   - expiresAt: From when on the entry is no longer found.
     ///   - usedAt: When it was last used.
+    ///   - createdAt, cluster: Come back with the entry as a neighbour.
     ///   - attributes: By ``AttributesText/canonical(_:)``.
     ///   - vector: Of unit length and of the index's dimensions.
     /// - Returns: Whether the id is new.
     @discardableResult
     package func put(
         _ id: EntryID, row: Int64, expiresAt: Timestamp, usedAt: Timestamp = Timestamp(milliseconds: 0),
+        createdAt: Timestamp = Timestamp(milliseconds: 0), cluster: AnswerCluster = AnswerCluster(high: 0, low: 0),
         attributes: [UInt8] = [], vector: [Float]
     ) -> Bool {
         precondition(vector.count == self.dimensions, "a vector of another dimension")
@@ -63,6 +65,7 @@ package final class PartitionIndex {
             self.segments[segment].lists[place] = list
             ck_scan_note_use(self.segments[segment].uses + place, usedAt.useTime)
             self.write(vector, row: row, expiresAt: expiresAt, to: slot)
+            self.write(cluster, createdAt: createdAt, to: slot)
             return false
         }
         let slot = UInt32(self.count)
@@ -74,6 +77,7 @@ package final class PartitionIndex {
         self.segments[segment].count += 1
         self.count += 1
         self.write(vector, row: row, expiresAt: expiresAt, to: slot)
+        self.write(cluster, createdAt: createdAt, to: slot)
         self.table.insert(slot, hash: hash) { self.hash(at: $0) }
         return true
     }
@@ -178,6 +182,13 @@ package final class PartitionIndex {
         if let basis = self.basis {
             ck_scan_encode(self.instructionSet, &self.segments[segment], UInt32(place), 1, basis.pointer)
         }
+    }
+
+    private func write(_ cluster: AnswerCluster, createdAt: Timestamp, to slot: UInt32) {
+        let (segment, place) = Self.place(of: slot)
+        self.segments[segment].created[place] = createdAt.milliseconds
+        self.segments[segment].clusters[2 * place] = cluster.high
+        self.segments[segment].clusters[2 * place + 1] = cluster.low
     }
 
     /// Finds the place after the last entry, growing or adding a segment where there is none.

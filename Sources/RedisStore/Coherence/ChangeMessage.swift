@@ -131,7 +131,7 @@ struct Acknowledgement: Sendable, Hashable {
 }
 
 extension UInt64 {
-    fileprivate var bytes: [UInt8] { withUnsafeBytes(of: self.bigEndian) { [UInt8]($0) } }
+    var bytes: [UInt8] { withUnsafeBytes(of: self.bigEndian) { [UInt8]($0) } }
 
     fileprivate init?(taking bytes: inout ArraySlice<UInt8>) {
         guard bytes.count >= 8 else { return nil }

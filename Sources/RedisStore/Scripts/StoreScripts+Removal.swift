@@ -77,10 +77,10 @@ extension StoreScripts {
         return {#ids, number, quotas, responses}
         """
 
-    /// Reads the first bytes of entries: ``EntryBlob/headerBytes``; '' for those that are not there. ARGV: ids.
+    /// Reads the first bytes of entries: ``EntryBlob/headBytes``; '' for those that are not there. ARGV: ids.
     static let reading = """
         local heads = {}
-        for position, id in ipairs(ARGV) do heads[position] = string.sub(blob_of(id) or '', 1, 65) end
+        for position, id in ipairs(ARGV) do heads[position] = string.sub(blob_of(id) or '', 1, 82) end
         return heads
         """
 }

@@ -19,6 +19,7 @@ struct StoreScripts: Sendable {
     let confirm: RedisScript
     let strike: RedisScript
     let leases: LeaseScripts
+    let decisions: DecisionScripts
 
     /// - Parameter index: ``VectorIndex/lua``.
     init(index: String) {
@@ -34,6 +35,7 @@ struct StoreScripts: Sendable {
         self.renew = RedisScript(coherence + Self.renewing, isRepeatable: true)
         self.confirm = RedisScript(coherence + Self.confirming, isRepeatable: true)
         self.strike = RedisScript(coherence + Self.striking, isRepeatable: true)
+        self.decisions = DecisionScripts(prelude: Self.beginning + Self.announcing)
         self.leases = LeaseScripts(prelude: Self.beginning + Self.leasing + Self.announcing)
     }
 

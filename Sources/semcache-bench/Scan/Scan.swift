@@ -32,6 +32,9 @@ struct Scan: ParsableCommand {
     @Option(help: "Least similarities.")
     var thresholds = NumberList<Float>([0.8, 0.85, 0.9])
 
+    @Option(help: "Neighbours that a search is to find too, whatever their similarity.")
+    var neighbours = 0
+
     @Flag(help: "Compares with brute force over all vectors: 0 differences must be found.")
     var check = false
 
@@ -52,7 +55,9 @@ struct Scan: ParsableCommand {
         let index = set.makeIndex()
         let seconds = Double(Machine.now - start) / 1e9
         try self.reportIndex(index, set, seconds: seconds)
-        let runs = self.thresholds.values.map { ScanRun(index: index, set: set, threshold: $0) }
+        let runs = self.thresholds.values.map {
+            ScanRun(index: index, set: set, threshold: $0, neighbours: self.neighbours)
+        }
         try self.reportTimes(runs.map { ($0.threshold, $0.time()) })
         if self.check { try self.compare(runs, set) }
     }
@@ -74,7 +79,7 @@ struct Scan: ParsableCommand {
         var table = Table(
             """
             search for the nearest above a threshold: \(self.queries) held-out questions, each once, \
-            \(self.entries) entries, core \(self.core)
+            \(self.entries) entries, \(self.neighbours) neighbours, core \(self.core)
             """,
             columns: ["threshold", "hits", "p50 µs", "p90 µs", "p99 µs", "max µs", "candidates/query"])
         for (threshold, times) in results {

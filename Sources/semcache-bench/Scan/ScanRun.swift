@@ -53,6 +53,7 @@ struct ScanRun {
     let index: PartitionIndex
     let set: VectorSet
     let threshold: Float
+    let neighbours: Int
 
     private static let now = Timestamp(milliseconds: 1_700_000_000_000)
     private static let instructions = ck_isa_best()
@@ -92,7 +93,9 @@ struct ScanRun {
 
     /// Scans, and decides in fp32 as the store does.
     private func search(_ query: [Float], count: Int) -> (matches: [Match], candidates: Int) {
-        let found = self.index.candidates(for: query, threshold: self.threshold, count: count, now: Self.now)
+        let found = self.index.candidates(
+            for: query, threshold: self.threshold, count: count, now: Self.now,
+            neighbours: self.neighbours == 0 ? nil : .init(count: self.neighbours))
         var matches: [Match] = []
         self.set.withEntries { entries in
             for hit in found.hits {

@@ -95,6 +95,7 @@ struct LookupCommand: AsyncParsableCommand {
                 Output.bytes(match.response)
                 Output.error(Explanation.line(hit, match, position: position))
             }
+            if let line = Explanation.line(hit.lookupID) { Output.error(line) }
             if let line = Explanation.line(hit.lease, underWay: hit.fillUnderWay) { Output.error(line) }
         case .miss(let miss):
             Output.error(Explanation.line(miss))

@@ -49,6 +49,9 @@ struct AnswerObject: Encodable {
         let nearestEntryID: String?
         let isNearestApproximate: Bool?
         let similarityThreshold: Float
+        /// Which guard refused.
+        let refusedBy: String?
+        let decision: Decision?
 
         enum CodingKeys: String, CodingKey {
             case reason
@@ -57,6 +60,26 @@ struct AnswerObject: Encodable {
             case nearestEntryID = "nearest_entry_id"
             case isNearestApproximate = "nearest_is_approximate"
             case similarityThreshold = "similarity_threshold"
+            case refusedBy = "guard"
+            case decision
+        }
+    }
+
+    struct Decision: Encodable {
+        let policy: String
+        let risk: Float?
+        let riskLimit: Float?
+
+        enum CodingKeys: String, CodingKey {
+            case policy
+            case risk
+            case riskLimit = "risk_limit"
+        }
+
+        init(_ decision: CacheDecision) {
+            self.policy = decision.policy.rawValue
+            self.risk = decision.risk
+            self.riskLimit = decision.riskLimit
         }
     }
 
@@ -94,6 +117,9 @@ struct AnswerObject: Encodable {
     let miss: Miss?
     let bypass: Bypass?
     let fill: Fill?
+    /// For `semcache feedback --lookup-id`.
+    let lookupID: String?
+    let decision: Decision?
     /// From the call to the answer, over an open connection.
     let elapsedMilliseconds: Double
 
@@ -104,6 +130,8 @@ struct AnswerObject: Encodable {
         case miss
         case bypass
         case fill
+        case lookupID = "lookup_id"
+        case decision
         case elapsedMilliseconds = "elapsed_ms"
     }
 
@@ -111,6 +139,8 @@ struct AnswerObject: Encodable {
         self.elapsedMilliseconds = elapsed / .milliseconds(1)
         self.matches = answer.hit.map { hit in hit.matches.map { Match($0) } } ?? []
         self.tier = answer.hit?.tier.rawValue
+        self.lookupID = answer.hit?.lookupID.map { LookupIDText($0).text }
+        self.decision = answer.hit?.decision.map { Decision($0) }
         switch answer {
         case .hit(let hit):
             self.outcome = "hit_\(hit.kind.rawValue)"
@@ -160,5 +190,7 @@ extension AnswerObject.Miss {
         self.nearestEntryID = miss.nearest.map { $0.entryID.description }
         self.isNearestApproximate = miss.nearest?.isApproximate
         self.similarityThreshold = miss.similarityThreshold
+        if case .guarded(let name) = miss.reason { self.refusedBy = name.rawValue } else { self.refusedBy = nil }
+        self.decision = miss.decision.map { AnswerObject.Decision($0) }
     }
 }

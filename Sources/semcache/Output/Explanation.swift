@@ -8,6 +8,12 @@ enum Explanation {
         let what = position == 0 ? "\(hit.kind.rawValue) hit from \(Self.name(hit.tier))" : "match \(position + 1)"
         return "\(match.isStale ? "stale " : "")\(what): similarity \(NumberText.similarity(match.similarity)), "
             + "age \(DurationText.text(match.age)), entry \(match.entryID)"
+            + (position == 0 ? Self.text(hit.decision) : "")
+    }
+
+    /// What feedback on the answer may go by.
+    static func line(_ lookup: CacheLookupID?) -> String? {
+        lookup.map { "lookup: \(LookupIDText($0).text); give it to feedback --lookup-id" }
     }
 
     static func line(_ miss: CacheMiss) -> String {
@@ -16,7 +22,13 @@ enum Explanation {
             let about = nearest.isApproximate ? "about " : ""
             text += "; nearest \(about)\(NumberText.similarity(nearest.similarity)), entry \(nearest.entryID)"
         }
-        return text + "; threshold \(NumberText.similarity(miss.similarityThreshold))"
+        return text + "; threshold \(NumberText.similarity(miss.similarityThreshold))\(self.text(miss.decision))"
+    }
+
+    private static func text(_ decision: CacheDecision?) -> String {
+        guard let decision, let risk = decision.risk else { return "" }
+        let limit = decision.riskLimit.map { " of at most \(NumberText.percent(Double($0)))" } ?? ""
+        return "; risk \(NumberText.percent(Double(risk)))\(limit)"
     }
 
     /// What is to be known of an answer that is to be made.
@@ -41,6 +53,12 @@ enum Explanation {
         case .belowThreshold: "below_threshold"
         case .tooOld: "too_old"
         case .filtered: "filtered"
+        case .guarded: "guarded"
+        case .tooRisky: "risk"
+        case .blocked: "blocked"
+        case .judged: "judged"
+        case .shadow: "shadow"
+        case .audited: "audited"
         case .degraded: "degraded"
         }
     }
@@ -68,6 +86,12 @@ enum Explanation {
         case .belowThreshold: "no stored prompt is similar enough"
         case .tooOld: "what is stored is older than --max-age"
         case .filtered: "what is stored is similar enough, but --filter does not take it"
+        case .guarded(let name): "what is stored is similar enough, but the guard \(name.rawValue) refuses it"
+        case .tooRisky: "what is stored is similar enough, but too likely to be wrong"
+        case .blocked: "what is stored is similar enough, but was said to be wrong for this question"
+        case .judged: "what is stored is similar enough, but the judge refuses it"
+        case .shadow: "it would be a hit, but the cache is in shadow mode"
+        case .audited: "it would be a hit, but is left out so that the answers can be compared"
         case .degraded(.embedderOverloaded): "degraded, the embedder is overloaded"
         case .degraded(.embedderFailed): "degraded, the embedder failed"
         case .degraded(.storeUnavailable): "degraded, the store is not available"

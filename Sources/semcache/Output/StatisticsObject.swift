@@ -27,6 +27,8 @@ struct StatisticsObject: Encodable {
         let leasesGranted: UInt64
         let waitsFilled: UInt64
         let abortedStores: UInt64
+        let missesRefused: UInt64
+        let decisions: DecisionsObject
         let hitRate: Double?
 
         enum CodingKeys: String, CodingKey {
@@ -51,6 +53,8 @@ struct StatisticsObject: Encodable {
             case leasesGranted = "leases_granted"
             case waitsFilled = "waits_filled"
             case abortedStores = "aborted_stores"
+            case missesRefused = "misses_refused"
+            case decisions
             case hitRate = "hit_rate"
         }
     }
@@ -145,6 +149,8 @@ extension StatisticsObject.Cache {
         self.leasesGranted = cache.leasesGranted
         self.waitsFilled = cache.waitsFilled
         self.abortedStores = cache.abortedStores
+        self.missesRefused = cache.missesRefused
+        self.decisions = DecisionsObject(cache.decisions)
         self.hitRate = cache.hitRate
     }
 }

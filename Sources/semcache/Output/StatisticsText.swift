@@ -14,6 +14,8 @@ enum StatisticsText {
         if !missed.isEmpty { lines += [""] + self.misses(missed).lines }
         let filled = statistics.caches.filter { max($0.leasesGranted, $0.staleHits, $0.abortedStores) > 0 }
         if !filled.isEmpty { lines += [""] + self.fills(filled).lines }
+        let decided = statistics.caches.flatMap { DecisionsText.lines($0) }
+        if !decided.isEmpty { lines += [""] + decided }
         return lines
     }
 
@@ -87,12 +89,12 @@ enum StatisticsText {
 
     private static func misses(_ caches: [ServerStatistics.Cache]) -> TextTable {
         var table = TextTable([
-            "MISSES", "NO ENTRY", "NOT STORED", "BELOW THRESHOLD", "TOO OLD", "FILTERED", "DEGRADED",
+            "MISSES", "NO ENTRY", "NOT STORED", "BELOW THRESHOLD", "TOO OLD", "FILTERED", "REFUSED", "DEGRADED",
         ])
         for cache in caches {
             let counts = [
                 cache.missesNoEntry, cache.missesNotStored, cache.missesBelowThreshold, cache.missesTooOld,
-                cache.missesFiltered, cache.missesDegraded,
+                cache.missesFiltered, cache.missesRefused, cache.missesDegraded,
             ]
             table.append([cache.name] + counts.map { NumberText.grouped($0) })
         }

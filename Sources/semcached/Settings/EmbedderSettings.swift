@@ -56,7 +56,7 @@ struct EmbedderSettings: Equatable {
         self.memoryBytes = try source.bytes("embedder.memory") ?? Limits.embeddingMemoryBytes
         self.defaultName = Self.localName
         for node in source.file?.embedders ?? [] {
-            let name = try node.embedderName()
+            let name = try node.labelName()
             guard name != Self.localName, self.providers[name] == nil else {
                 throw SettingsError("\(node.path).name is that of another embedder")
             }
@@ -99,17 +99,4 @@ struct EmbedderSettings: Equatable {
 
     /// A provider and those that stand in for it, in their order.
     func chain(of name: String) -> [String] { [name] + (self.providers[name]?.fallback ?? []) }
-}
-
-extension SettingsNode {
-    /// A name that metrics and settings can hold.
-    fileprivate func embedderName() throws -> String {
-        let name = try self.string("name") ?? ""
-        guard (1...64).contains(name.utf8.count),
-            name.utf8.allSatisfy({
-                $0 == 0x2d || $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0)
-            })
-        else { throw SettingsError("\(self.path).name must be 1 to 64 of a-z, 0-9, - and _") }
-        return name
-    }
 }

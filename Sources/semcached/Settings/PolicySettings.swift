@@ -3,23 +3,29 @@
 import CacheEngine
 import CacheModel
 
+/// What a cache's policy may name, by the words that name it.
+struct PolicyNames {
+    let embedders: [String: String]
+    /// With the word for none.
+    let judges: [String: String?]
+}
+
 extension CachePolicy {
     /// Keys of a cache's policy.
     static let keys: Set<String> = [
         "similarity_threshold", "similarity_floor", "ttl", "stale_ttl", "maximum_ttl", "ttl_jitter", "fail_open",
-        "embedder",
+        "embedder", "decision", "error_budget", "wrong_hit_limit", "shadow", "guards", "normalize", "judge",
         "prompt_window", "prompt_roles", "ignore_system_messages", "maximum_messages", "maximum_response",
     ]
 
     /// Reads a policy; what is not given is as in `defaults`.
     ///
-    /// - Parameters:
-    ///   - prefix: Of the keys.
-    ///   - embedders: Their names, by themselves.
+    /// - Parameter prefix: Of the keys.
     /// - Throws: ``SettingsError``.
     init(
-        _ source: some SettingsReader, prefix: String = "", defaults: CachePolicy = CachePolicy(),
-        embedders: [String: String]
+        _ source: some SettingsReader, prefix: String = "",
+        defaults: CachePolicy = CachePolicy(decision: DecisionPolicy()),
+        names: PolicyNames
     ) throws {
         let threshold = try source.number(prefix + "similarity_threshold", in: -1...1)
         let floor = try source.number(prefix + "similarity_floor", in: -1...1)
@@ -43,7 +49,9 @@ extension CachePolicy {
                     ?? defaults.prompt.maximumMessages),
             maximumResponseBytes: try source.bytes(prefix + "maximum_response", in: 1...Limits.maximumResponseBytes)
                 ?? defaults.maximumResponseBytes,
-            embedder: try source.choice(prefix + "embedder", embedders) ?? defaults.embedder)
+            embedder: try source.choice(prefix + "embedder", names.embedders) ?? defaults.embedder,
+            decision: try DecisionPolicy(
+                source, prefix: prefix, defaults: defaults.decision, judges: names.judges))
         try self.check { source.name(of: prefix + $0) }
     }
 
@@ -72,11 +80,9 @@ extension TenantPolicy {
 
     /// Reads a tenant's policy.
     ///
-    /// - Parameters:
-    ///   - cache: What its caches are like but for what they say themselves.
-    ///   - embedders: Their names, by themselves.
+    /// - Parameter defaults: What its caches are like but for what they say themselves.
     /// - Throws: ``SettingsError``.
-    init(_ node: SettingsNode, cache defaults: CachePolicy, embedders: [String: String]) throws {
+    init(_ node: SettingsNode, cache defaults: CachePolicy, names: PolicyNames) throws {
         let most = 1...Int(Int32.max)
         let quota = TenantQuota(
             entries: try node.integer("entries", in: 1...Int.max),
@@ -93,7 +99,7 @@ extension TenantPolicy {
             throw SettingsError("\(node.name(of: "burst")) must be at least a hundredth of requests_per_second")
         }
         let caches = try node.list("caches")
-        let template = try Self.template(node, defaults, embedders)
+        let template = try Self.template(node, defaults, names)
         guard template != nil || !caches.isEmpty else {
             throw SettingsError(
                 "\(node.path) has no caches: declare some, or say create_caches: true, and any name is one from its "
@@ -108,18 +114,18 @@ extension TenantPolicy {
             try cache.check(keys: CachePolicy.keys.union(["name"]))
             let name = try cache.requiredName(limit: Limits.maximumCacheNameBytes)
             guard !self.declares(name) else { throw SettingsError("\(cache.path).name is that of another cache") }
-            self.declare(name, try CachePolicy(cache, defaults: defaults, embedders: embedders))
+            self.declare(name, try CachePolicy(cache, defaults: defaults, names: names))
         }
     }
 
     private static func template(
-        _ node: SettingsNode, _ defaults: CachePolicy, _ embedders: [String: String]
+        _ node: SettingsNode, _ defaults: CachePolicy, _ names: PolicyNames
     ) throws -> CachePolicy? {
         let creates = try node.boolean("create_caches")
         guard let template = try node.mapping("template") else { return creates == true ? defaults : nil }
         guard creates != false else { throw SettingsError("\(node.path) has a template, and create_caches is false") }
         try template.check(keys: CachePolicy.keys)
-        return try CachePolicy(template, defaults: defaults, embedders: embedders)
+        return try CachePolicy(template, defaults: defaults, names: names)
     }
 }
 

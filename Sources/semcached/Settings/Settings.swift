@@ -14,6 +14,7 @@ struct Settings {
     var sweepInterval: Duration
     var memoryBytes: Int
     var embedders: EmbedderSettings
+    var judges: JudgeSettings
     var tenants: TenantSettings
     var telemetry: TelemetrySettings
     /// As they were given, for whoever operates the service; secrets are left out.
@@ -43,7 +44,9 @@ struct Settings {
         self.memoryBytes = try source.bytes("memory.limit") ?? 256 << 20
         self.embedders = try EmbedderSettings(source, defaultModelPath: Self.cacheFolder + "/all-MiniLM-L6-v2")
         self.telemetry = try TelemetrySettings(source)
-        self.tenants = try TenantSettings(source, embedders: self.embedders.choices)
+        self.judges = try JudgeSettings(source, embedders: self.embedders.names)
+        self.tenants = try TenantSettings(
+            source, names: PolicyNames(embedders: self.embedders.choices, judges: self.judges.choices))
         self.given = try Self.keys.sorted().compactMap { key in
             try source.string(key).map { (key, Self.secretKeys.contains(key) ? "(hidden)" : Self.shown($0)) }
         }

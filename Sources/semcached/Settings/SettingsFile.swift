@@ -4,13 +4,14 @@ import Foundation
 import Yams
 
 /// A YAML file of settings: sections of single values, which the environment and the command line may override, and the
-/// lists of tenants, gateways and embedders, which only a file can hold.
+/// lists of tenants, gateways, embedders and judges, which only a file can hold.
 struct SettingsFile {
     /// `section.key` to its text.
     private(set) var values: [String: String] = [:]
     private(set) var tenants: [SettingsNode] = []
     private(set) var gateways: [SettingsNode] = []
     private(set) var embedders: [SettingsNode] = []
+    private(set) var judges: [SettingsNode] = []
     private(set) var otherTenants: SettingsNode?
 
     /// - Throws: ``SettingsError`` for a file that cannot be read or is not of this form.
@@ -36,6 +37,7 @@ struct SettingsFile {
             case "tenants": self.tenants = try SettingsNode.list(value, path: name)
             case "gateways": self.gateways = try SettingsNode.list(value, path: name)
             case "embedders": self.embedders = try SettingsNode.list(value, path: name)
+            case "judges": self.judges = try SettingsNode.list(value, path: name)
             case "other_tenants": self.otherTenants = try SettingsNode(value, path: name)
             default: try self.readSection(name, value)
             }
@@ -86,7 +88,7 @@ struct SettingsNode: SettingsReader {
     }
 
     /// Keys whose value is a list of words.
-    private static let lists: Set<String> = ["roles", "prompt_roles", "algorithms", "fallback"]
+    private static let lists: Set<String> = ["roles", "prompt_roles", "algorithms", "fallback", "guards"]
 
     func name(of key: String) -> String { "\(self.path).\(key)" }
 

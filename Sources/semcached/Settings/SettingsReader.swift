@@ -63,7 +63,7 @@ extension SettingsReader {
         try self.string(key)?.split(separator: ",").map { $0.trimmingPrefix { $0 == " " }.trimmingSuffix() }
     }
 
-    private func parse<Value>(_ key: String, _ expected: String, _ read: (String) -> Value?) throws -> Value? {
+    func parse<Value>(_ key: String, _ expected: String, _ read: (String) -> Value?) throws -> Value? {
         guard let text = try self.string(key) else { return nil }
         guard let value = read(text) else {
             throw SettingsError("\(self.name(of: key)) is \"\(text)\"; it must be \(expected)")

@@ -48,7 +48,7 @@ struct SettingsSource: SettingsReader {
         guard Settings.keys.contains(key) else {
             throw SettingsError(
                 "\(source) has the unknown key \(key); known are \(Settings.keys.sorted().joined(separator: ", ")), "
-                    + "and in a file the sections tenants, other_tenants, gateways and embedders")
+                    + "and in a file the sections tenants, other_tenants, gateways, embedders and judges")
         }
     }
 

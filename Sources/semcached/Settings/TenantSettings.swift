@@ -23,18 +23,17 @@ struct TenantSettings {
         "tokens.refresh",
     ]
 
-    /// - Parameter embedders: Their names, by themselves.
     /// - Throws: ``SettingsError``.
-    init(_ source: SettingsSource, embedders: [String: String]) throws {
-        let cache = try CachePolicy(source, prefix: "cache.", embedders: embedders)
+    init(_ source: SettingsSource, names: PolicyNames) throws {
+        let cache = try CachePolicy(source, prefix: "cache.", names: names)
         let tenants = source.file?.tenants ?? []
         let gateways = source.file?.gateways ?? []
         let others = try source.file?.otherTenants.map { node in
             try node.check(keys: TenantPolicy.keys)
-            return try TenantPolicy(node, cache: cache, embedders: embedders)
+            return try TenantPolicy(node, cache: cache, names: names)
         }
         self.directory = TenantDirectory(undeclared: others)
-        for node in tenants { try self.readTenant(node, cache, embedders) }
+        for node in tenants { try self.readTenant(node, cache, names) }
         for node in gateways { try self.readGateway(node) }
         self.tokens = try Self.tokens(source)
         if !self.hasCredentials {
@@ -59,14 +58,14 @@ struct TenantSettings {
     }
 
     private mutating func readTenant(
-        _ node: SettingsNode, _ cache: CachePolicy, _ embedders: [String: String]
+        _ node: SettingsNode, _ cache: CachePolicy, _ names: PolicyNames
     ) throws {
         try node.check(keys: TenantPolicy.keys.union(["name", "api_keys", "certificates"]))
         let tenant = TenantID(try node.requiredName(limit: Limits.maximumTenantNameBytes))
         guard !self.directory.declares(tenant) else {
             throw SettingsError("\(node.path).name is that of another tenant")
         }
-        self.directory.declare(tenant, try TenantPolicy(node, cache: cache, embedders: embedders))
+        self.directory.declare(tenant, try TenantPolicy(node, cache: cache, names: names))
         for key in try node.list("api_keys") {
             try key.check(keys: ["sha256", "roles"])
             self.keys.append(

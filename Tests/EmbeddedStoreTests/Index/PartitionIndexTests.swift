@@ -216,7 +216,7 @@ import Testing
         #expect(index.bytes < 4_096)
         for number in 1..<32_768 {
             index.put(EntryID(number: number), row: 0, expiresAt: .never, vector: vector)
-            if number > 1_024 { #expect(index.bytes / index.count < (number < 2_048 ? 1_820 : 1_200)) }
+            if number > 1_024 { #expect(index.bytes / index.count < (number < 2_048 ? 1_870 : 1_200)) }
         }
         index.refreshBasis()
         #expect(index.bytes / index.count < 1_024)

@@ -116,6 +116,7 @@ struct TenantRun: Sendable {
             case .belowThreshold: statistics.missesBelowThreshold += 1
             case .tooOld: statistics.missesTooOld += 1
             case .filtered: statistics.missesFiltered += 1
+            case .guarded, .tooRisky, .blocked, .judged, .shadow, .audited: statistics.missesRefused += 1
             case .degraded: statistics.missesDegraded += 1
             }
         }

@@ -35,6 +35,7 @@ import Testing
                 try await replicas[1].invalidate(selection.selector(id))
                 for replica in replicas { #expect(try await replica.lookup("a question") == nil, "\(selection)") }
             }
+            try await self.decide(replicas[0])
             _ = try await replicas[0].store.sweep(at: Timestamp(milliseconds: .max / 2))
             await replicas[0].store.flushTouches()
         }
@@ -42,6 +43,22 @@ import Testing
     }
 
     private func cache(_ replica: Replica) -> CacheScope { CacheScope("c", of: replica.scope) }
+
+    private func decide(_ replica: Replica) async throws {
+        let cache = self.cache(replica)
+        let home = Partition(of: cache, embedding: HashingEmbedder().identity, vary: [])
+        let id = try await replica.store("a question", "an answer")
+        let pair = BlockedPair(question: id, entry: id, cluster: AnswerCluster(high: 1, low: 1))
+        try await replica.store.block(pair, in: home, by: .now + .seconds(9))
+        #expect(try await replica.store.blocks(of: id, in: home) == [pair])
+        #expect(try await replica.store.assign(pair.cluster, to: id, in: home))
+        #expect(try await replica.store.append([[1]], to: cache) >= 1)
+        #expect(try await replica.store.records(of: cache, after: 0).records == [[1]])
+        #expect(try await replica.store.save(DecisionSnapshot(upTo: 1, bytes: []), of: cache))
+        #expect(try await replica.store.snapshot(of: cache) != nil)
+        try await replica.invalidate(.wholeTenant(confirmation: "acme"))
+        #expect(try await replica.store.snapshot(of: cache) == nil)
+    }
 
     private func lease(_ replica: Replica) async throws -> LeaseToken {
         let partition = Partition(

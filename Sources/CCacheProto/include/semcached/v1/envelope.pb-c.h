@@ -145,7 +145,9 @@ typedef enum {
   SEMCACHED__V1__CALL__REQUEST_PING = 12,
   SEMCACHED__V1__CALL__REQUEST_EXPORT = 13,
   SEMCACHED__V1__CALL__REQUEST_EMBED = 14,
-  SEMCACHED__V1__CALL__REQUEST_LEASE = 15
+  SEMCACHED__V1__CALL__REQUEST_LEASE = 15,
+  SEMCACHED__V1__CALL__REQUEST_FEEDBACK = 16,
+  SEMCACHED__V1__CALL__REQUEST_LABELS = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__CALL__REQUEST__CASE)
 } Semcached__V1__Call__RequestCase;
 
@@ -178,6 +180,8 @@ struct  Semcached__V1__Call
     Semcached__V1__ExportRequest *export;
     Semcached__V1__EmbedRequest *embed;
     Semcached__V1__LeaseRequest *lease;
+    Semcached__V1__FeedbackRequest *feedback;
+    Semcached__V1__LabelsRequest *labels;
   };
 };
 #define SEMCACHED__V1__CALL__INIT \
@@ -229,7 +233,9 @@ typedef enum {
   SEMCACHED__V1__REPLY__RESPONSE_PING = 12,
   SEMCACHED__V1__REPLY__RESPONSE_EXPORT = 13,
   SEMCACHED__V1__REPLY__RESPONSE_EMBED = 14,
-  SEMCACHED__V1__REPLY__RESPONSE_LEASE = 15
+  SEMCACHED__V1__REPLY__RESPONSE_LEASE = 15,
+  SEMCACHED__V1__REPLY__RESPONSE_FEEDBACK = 16,
+  SEMCACHED__V1__REPLY__RESPONSE_LABELS = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__REPLY__RESPONSE__CASE)
 } Semcached__V1__Reply__ResponseCase;
 
@@ -255,6 +261,8 @@ struct  Semcached__V1__Reply
     Semcached__V1__ExportResponse *export;
     Semcached__V1__EmbedResponse *embed;
     Semcached__V1__LeaseResponse *lease;
+    Semcached__V1__FeedbackResponse *feedback;
+    Semcached__V1__LabelsResponse *labels;
   };
 };
 #define SEMCACHED__V1__REPLY__INIT \

@@ -24,6 +24,7 @@ typedef struct Semcached__V1__LookupRequest Semcached__V1__LookupRequest;
 typedef struct Semcached__V1__Usage Semcached__V1__Usage;
 typedef struct Semcached__V1__Match Semcached__V1__Match;
 typedef struct Semcached__V1__Miss Semcached__V1__Miss;
+typedef struct Semcached__V1__Decision Semcached__V1__Decision;
 typedef struct Semcached__V1__Bypass Semcached__V1__Bypass;
 typedef struct Semcached__V1__Fill Semcached__V1__Fill;
 typedef struct Semcached__V1__LookupResponse Semcached__V1__LookupResponse;
@@ -32,6 +33,8 @@ typedef struct Semcached__V1__StoreResponse Semcached__V1__StoreResponse;
 typedef struct Semcached__V1__ReleaseLease Semcached__V1__ReleaseLease;
 typedef struct Semcached__V1__LeaseRequest Semcached__V1__LeaseRequest;
 typedef struct Semcached__V1__LeaseResponse Semcached__V1__LeaseResponse;
+typedef struct Semcached__V1__FeedbackRequest Semcached__V1__FeedbackRequest;
+typedef struct Semcached__V1__FeedbackResponse Semcached__V1__FeedbackResponse;
 typedef struct Semcached__V1__EntryIDs Semcached__V1__EntryIDs;
 typedef struct Semcached__V1__ExactPrompt Semcached__V1__ExactPrompt;
 typedef struct Semcached__V1__SemanticRadius Semcached__V1__SemanticRadius;
@@ -42,12 +45,17 @@ typedef struct Semcached__V1__InvalidateRequest Semcached__V1__InvalidateRequest
 typedef struct Semcached__V1__InvalidateResponse Semcached__V1__InvalidateResponse;
 typedef struct Semcached__V1__StatsRequest Semcached__V1__StatsRequest;
 typedef struct Semcached__V1__CacheStats Semcached__V1__CacheStats;
+typedef struct Semcached__V1__Refusals Semcached__V1__Refusals;
+typedef struct Semcached__V1__DecisionStats Semcached__V1__DecisionStats;
 typedef struct Semcached__V1__TenantStats Semcached__V1__TenantStats;
 typedef struct Semcached__V1__StatsResponse Semcached__V1__StatsResponse;
 typedef struct Semcached__V1__ExportRequest Semcached__V1__ExportRequest;
 typedef struct Semcached__V1__VaryParts Semcached__V1__VaryParts;
 typedef struct Semcached__V1__ExportedEntry Semcached__V1__ExportedEntry;
 typedef struct Semcached__V1__ExportResponse Semcached__V1__ExportResponse;
+typedef struct Semcached__V1__LabelsRequest Semcached__V1__LabelsRequest;
+typedef struct Semcached__V1__LabelledDecision Semcached__V1__LabelledDecision;
+typedef struct Semcached__V1__LabelsResponse Semcached__V1__LabelsResponse;
 typedef struct Semcached__V1__EmbedRequest Semcached__V1__EmbedRequest;
 typedef struct Semcached__V1__EmbedResponse Semcached__V1__EmbedResponse;
 typedef struct Semcached__V1__PingRequest Semcached__V1__PingRequest;
@@ -116,7 +124,31 @@ typedef enum _Semcached__V1__MissReason {
   /*
    * the nearest entry is close enough, but the filter does not take it
    */
-  SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED = 6
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_FILTERED = 6,
+  /*
+   * the words of the two questions contradict each other; see `guard`
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_GUARDED = 7,
+  /*
+   * the decision policy takes it for too likely to be wrong
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_RISK = 8,
+  /*
+   * a Feedback said that it is wrong for this question
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_BLOCKED = 9,
+  /*
+   * the judge said no, or could not be asked
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_JUDGED = 10,
+  /*
+   * would be a hit, but the cache is in shadow mode
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_SHADOW = 11,
+  /*
+   * would be a hit, but is left out now and then, so that the answers can be compared
+   */
+  SEMCACHED__V1__MISS_REASON__MISS_REASON_AUDITED = 12
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__MISS_REASON)
 } Semcached__V1__MissReason;
 typedef enum _Semcached__V1__Degraded {
@@ -127,6 +159,56 @@ typedef enum _Semcached__V1__Degraded {
   SEMCACHED__V1__DEGRADED__DEGRADED_DEADLINE_EXCEEDED = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__DEGRADED)
 } Semcached__V1__Degraded;
+typedef enum _Semcached__V1__Verdict {
+  /*
+   * refused
+   */
+  SEMCACHED__V1__VERDICT__VERDICT_UNSPECIFIED = 0,
+  SEMCACHED__V1__VERDICT__VERDICT_RIGHT = 1,
+  SEMCACHED__V1__VERDICT__VERDICT_WRONG = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__VERDICT)
+} Semcached__V1__Verdict;
+typedef enum _Semcached__V1__DecisionPhase {
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_UNSPECIFIED = 0,
+  /*
+   * the cache is set to a static threshold
+   */
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_THRESHOLD = 1,
+  /*
+   * too few labels, or the estimates do not hold yet: a threshold decides
+   */
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_LEARNING = 2,
+  /*
+   * the calibrated policy decides
+   */
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_CALIBRATED = 3,
+  /*
+   * the estimates held once and do not any more: a threshold decides
+   */
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_STEPPED_BACK = 4,
+  /*
+   * what a threshold would serve is wrong too often: exact matches only
+   */
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_EXACT_ONLY = 5,
+  /*
+   * the labels cannot be read: a threshold decides
+   */
+  SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_UNAVAILABLE = 6
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__DECISION_PHASE)
+} Semcached__V1__DecisionPhase;
+typedef enum _Semcached__V1__LabelSource {
+  SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_UNSPECIFIED = 0,
+  /*
+   * the answer that was stored after a miss, beside the candidate's
+   */
+  SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_STORE = 1,
+  /*
+   * the same, where the candidate would have been served but for the audit
+   */
+  SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_AUDIT = 2,
+  SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_FEEDBACK = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__LABEL_SOURCE)
+} Semcached__V1__LabelSource;
 
 /* --- messages --- */
 
@@ -356,6 +438,14 @@ struct  Semcached__V1__Miss
    * The threshold that was in force.
    */
   float similarity_threshold;
+  /*
+   * With MISS_REASON_GUARDED: number, unit, negation, antonym, direction, word_swap, roles or question_type.
+   */
+  ProtobufCBinaryData guard;
+  /*
+   * If a candidate was decided on.
+   */
+  Semcached__V1__Decision *decision;
   Semcached__V1__Miss__NearestSimilarityPresentCase nearest_similarity_present_case;
   union {
     float nearest_similarity;
@@ -363,7 +453,43 @@ struct  Semcached__V1__Miss
 };
 #define SEMCACHED__V1__MISS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__miss__descriptor) \
-    , SEMCACHED__V1__MISS_REASON__MISS_REASON_UNSPECIFIED, SEMCACHED__V1__DEGRADED__DEGRADED_NONE, {0,NULL}, 0, 0, SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT__NOT_SET, {0} }
+    , SEMCACHED__V1__MISS_REASON__MISS_REASON_UNSPECIFIED, SEMCACHED__V1__DEGRADED__DEGRADED_NONE, {0,NULL}, 0, 0, {0,NULL}, NULL, SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT__NOT_SET, {0} }
+
+
+typedef enum {
+  SEMCACHED__V1__DECISION__RISK_PRESENT__NOT_SET = 0,
+  SEMCACHED__V1__DECISION__RISK_PRESENT_RISK = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__DECISION__RISK_PRESENT__CASE)
+} Semcached__V1__Decision__RiskPresentCase;
+
+typedef enum {
+  SEMCACHED__V1__DECISION__RISK_LIMIT_PRESENT__NOT_SET = 0,
+  SEMCACHED__V1__DECISION__RISK_LIMIT_PRESENT_RISK_LIMIT = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__DECISION__RISK_LIMIT_PRESENT__CASE)
+} Semcached__V1__Decision__RiskLimitPresentCase;
+
+/*
+ * How a candidate was decided on.
+ */
+struct  Semcached__V1__Decision
+{
+  ProtobufCMessage base;
+  /*
+   * Which kind of policy decided: threshold or calibrated. A calibrated one that is still learning decides by threshold.
+   */
+  ProtobufCBinaryData policy;
+  Semcached__V1__Decision__RiskPresentCase risk_present_case;
+  union {
+    float risk;
+  };
+  Semcached__V1__Decision__RiskLimitPresentCase risk_limit_present_case;
+  union {
+    float risk_limit;
+  };
+};
+#define SEMCACHED__V1__DECISION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__decision__descriptor) \
+    , {0,NULL}, SEMCACHED__V1__DECISION__RISK_PRESENT__NOT_SET, {0}, SEMCACHED__V1__DECISION__RISK_LIMIT_PRESENT__NOT_SET, {0} }
 
 
 /*
@@ -422,10 +548,18 @@ struct  Semcached__V1__LookupResponse
    * if a lease was asked for, on a miss or a stale hit
    */
   Semcached__V1__Fill *fill;
+  /*
+   * Of a hit by meaning out of the store: names this Lookup to a Feedback. Opaque, at most 512 bytes.
+   */
+  ProtobufCBinaryData lookup_id;
+  /*
+   * of such a hit
+   */
+  Semcached__V1__Decision *decision;
 };
 #define SEMCACHED__V1__LOOKUP_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lookup_response__descriptor) \
-    , SEMCACHED__V1__OUTCOME__OUTCOME_UNSPECIFIED, SEMCACHED__V1__TIER__TIER_UNSPECIFIED, 0,NULL, NULL, NULL, NULL }
+    , SEMCACHED__V1__OUTCOME__OUTCOME_UNSPECIFIED, SEMCACHED__V1__TIER__TIER_UNSPECIFIED, 0,NULL, NULL, NULL, NULL, {0,NULL}, NULL }
 
 
 typedef enum {
@@ -549,6 +683,48 @@ struct  Semcached__V1__LeaseResponse
 };
 #define SEMCACHED__V1__LEASE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__lease_response__descriptor) \
+    , 0, 0 }
+
+
+struct  Semcached__V1__FeedbackRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cache;
+  /*
+   * Whose answer it is about.
+   */
+  ProtobufCBinaryData entry_id;
+  Semcached__V1__Verdict verdict;
+  /*
+   * What was asked: `prompt` or `messages`, with the same `vary` and `embedding` as the Lookup; or `lookup_id` alone.
+   */
+  ProtobufCBinaryData prompt;
+  size_t n_messages;
+  Semcached__V1__ChatMessage **messages;
+  size_t n_vary;
+  Semcached__V1__VaryPart **vary;
+  Semcached__V1__Embedding *embedding;
+  ProtobufCBinaryData lookup_id;
+};
+#define SEMCACHED__V1__FEEDBACK_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__feedback_request__descriptor) \
+    , {0,NULL}, {0,NULL}, SEMCACHED__V1__VERDICT__VERDICT_UNSPECIFIED, {0,NULL}, 0,NULL, 0,NULL, NULL, {0,NULL} }
+
+
+struct  Semcached__V1__FeedbackResponse
+{
+  ProtobufCMessage base;
+  /*
+   * The entry is not served for that question any more.
+   */
+  protobuf_c_boolean blocked;
+  /*
+   * The decision policy learns from it.
+   */
+  protobuf_c_boolean learnt;
+};
+#define SEMCACHED__V1__FEEDBACK_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__feedback_response__descriptor) \
     , 0, 0 }
 
 
@@ -736,10 +912,94 @@ struct  Semcached__V1__CacheStats
    * because their lease had ended or was made void
    */
   uint64_t aborted_stores;
+  /*
+   * Would-be hits by meaning that a guard, the decision policy, a block or the judge refused, or that an audit or shadow
+   * mode kept back.
+   */
+  uint64_t misses_refused;
+  /*
+   * Left out behind the first 1,000 caches: ask for them one by one.
+   */
+  Semcached__V1__DecisionStats *decision;
 };
 #define SEMCACHED__V1__CACHE_STATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__cache_stats__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+
+
+/*
+ * How often candidates were refused for one reason.
+ */
+struct  Semcached__V1__Refusals
+{
+  ProtobufCMessage base;
+  /*
+   * the name of a guard, or risk, blocked, judge
+   */
+  ProtobufCBinaryData reason;
+  uint64_t count;
+};
+#define SEMCACHED__V1__REFUSALS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__refusals__descriptor) \
+    , {0,NULL}, 0 }
+
+
+/*
+ * What the decisions of a cache come to. Shares are 0 to 1.
+ */
+struct  Semcached__V1__DecisionStats
+{
+  ProtobufCMessage base;
+  Semcached__V1__DecisionPhase phase;
+  /*
+   * wrong answers per Lookup that are allowed
+   */
+  double error_budget;
+  /*
+   * wrong answers per hit by meaning that are allowed
+   */
+  double wrong_hit_limit;
+  uint64_t labels;
+  /*
+   * with which the calibrated policy may take over
+   */
+  uint64_t labels_needed;
+  uint64_t right_labels;
+  /*
+   * up to which risk is served
+   */
+  double risk_limit;
+  /*
+   * estimated, of late
+   */
+  double wrong_per_lookup;
+  /*
+   * estimated, of late
+   */
+  double wrong_per_hit;
+  /*
+   * would-be hits that were kept back, so that their answers could be compared
+   */
+  uint64_t audits;
+  uint64_t wrong_audits;
+  uint64_t feedback_right;
+  uint64_t feedback_wrong;
+  /*
+   * would-be hits of a cache in shadow mode
+   */
+  uint64_t shadow_hits;
+  size_t n_refusals;
+  Semcached__V1__Refusals **refusals;
+  uint64_t judge_calls;
+  uint64_t judge_failures;
+  /*
+   * that the judge says it took
+   */
+  uint64_t judge_tokens;
+};
+#define SEMCACHED__V1__DECISION_STATS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__decision_stats__descriptor) \
+    , SEMCACHED__V1__DECISION_PHASE__DECISION_PHASE_UNSPECIFIED, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0, 0, 0 }
 
 
 /*
@@ -888,6 +1148,82 @@ struct  Semcached__V1__ExportResponse
 #define SEMCACHED__V1__EXPORT_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__export_response__descriptor) \
     , 0,NULL, {0,NULL} }
+
+
+struct  Semcached__V1__LabelsRequest
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData cache;
+  /*
+   * Those with higher numbers: `next` of the page before; 0 for all that are kept.
+   */
+  uint64_t after;
+  /*
+   * At most so many, 1 to 1,024; 0 means 1,024.
+   */
+  uint32_t page_size;
+};
+#define SEMCACHED__V1__LABELS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__labels_request__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+typedef enum {
+  SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT__NOT_SET = 0,
+  SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT_RISK = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT__CASE)
+} Semcached__V1__LabelledDecision__RiskPresentCase;
+
+/*
+ * A decision on a candidate, and what turned out.
+ */
+struct  Semcached__V1__LabelledDecision
+{
+  ProtobufCMessage base;
+  /*
+   * Numbers go up by time; those of a cache are never used again.
+   */
+  uint64_t number;
+  float similarity;
+  /*
+   * Whether the candidate's answer was right.
+   */
+  protobuf_c_boolean right;
+  /*
+   * Whether the cache served it, or would have.
+   */
+  protobuf_c_boolean would_serve;
+  Semcached__V1__LabelSource source;
+  Semcached__V1__LabelledDecision__RiskPresentCase risk_present_case;
+  union {
+    float risk;
+  };
+};
+#define SEMCACHED__V1__LABELLED_DECISION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__labelled_decision__descriptor) \
+    , 0, 0, 0, 0, SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_UNSPECIFIED, SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT__NOT_SET, {0} }
+
+
+struct  Semcached__V1__LabelsResponse
+{
+  ProtobufCMessage base;
+  /*
+   * Ascending by number. May be empty though more pages follow.
+   */
+  size_t n_decisions;
+  Semcached__V1__LabelledDecision **decisions;
+  /*
+   * `after` of the next page; 0 if this is the last.
+   */
+  uint64_t next;
+  /*
+   * Number of the newest; 0 if there is none.
+   */
+  uint64_t last;
+};
+#define SEMCACHED__V1__LABELS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__labels_response__descriptor) \
+    , 0,NULL, 0, 0 }
 
 
 struct  Semcached__V1__EmbedRequest
@@ -1113,6 +1449,25 @@ Semcached__V1__Miss *
 void   semcached__v1__miss__free_unpacked
                      (Semcached__V1__Miss *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__Decision methods */
+void   semcached__v1__decision__init
+                     (Semcached__V1__Decision         *message);
+size_t semcached__v1__decision__get_packed_size
+                     (const Semcached__V1__Decision   *message);
+size_t semcached__v1__decision__pack
+                     (const Semcached__V1__Decision   *message,
+                      uint8_t             *out);
+size_t semcached__v1__decision__pack_to_buffer
+                     (const Semcached__V1__Decision   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__Decision *
+       semcached__v1__decision__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__decision__free_unpacked
+                     (Semcached__V1__Decision *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__Bypass methods */
 void   semcached__v1__bypass__init
                      (Semcached__V1__Bypass         *message);
@@ -1264,6 +1619,44 @@ Semcached__V1__LeaseResponse *
                       const uint8_t       *data);
 void   semcached__v1__lease_response__free_unpacked
                      (Semcached__V1__LeaseResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__FeedbackRequest methods */
+void   semcached__v1__feedback_request__init
+                     (Semcached__V1__FeedbackRequest         *message);
+size_t semcached__v1__feedback_request__get_packed_size
+                     (const Semcached__V1__FeedbackRequest   *message);
+size_t semcached__v1__feedback_request__pack
+                     (const Semcached__V1__FeedbackRequest   *message,
+                      uint8_t             *out);
+size_t semcached__v1__feedback_request__pack_to_buffer
+                     (const Semcached__V1__FeedbackRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__FeedbackRequest *
+       semcached__v1__feedback_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__feedback_request__free_unpacked
+                     (Semcached__V1__FeedbackRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__FeedbackResponse methods */
+void   semcached__v1__feedback_response__init
+                     (Semcached__V1__FeedbackResponse         *message);
+size_t semcached__v1__feedback_response__get_packed_size
+                     (const Semcached__V1__FeedbackResponse   *message);
+size_t semcached__v1__feedback_response__pack
+                     (const Semcached__V1__FeedbackResponse   *message,
+                      uint8_t             *out);
+size_t semcached__v1__feedback_response__pack_to_buffer
+                     (const Semcached__V1__FeedbackResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__FeedbackResponse *
+       semcached__v1__feedback_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__feedback_response__free_unpacked
+                     (Semcached__V1__FeedbackResponse *message,
                       ProtobufCAllocator *allocator);
 /* Semcached__V1__EntryIDs methods */
 void   semcached__v1__entry_ids__init
@@ -1455,6 +1848,44 @@ Semcached__V1__CacheStats *
 void   semcached__v1__cache_stats__free_unpacked
                      (Semcached__V1__CacheStats *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__Refusals methods */
+void   semcached__v1__refusals__init
+                     (Semcached__V1__Refusals         *message);
+size_t semcached__v1__refusals__get_packed_size
+                     (const Semcached__V1__Refusals   *message);
+size_t semcached__v1__refusals__pack
+                     (const Semcached__V1__Refusals   *message,
+                      uint8_t             *out);
+size_t semcached__v1__refusals__pack_to_buffer
+                     (const Semcached__V1__Refusals   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__Refusals *
+       semcached__v1__refusals__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__refusals__free_unpacked
+                     (Semcached__V1__Refusals *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__DecisionStats methods */
+void   semcached__v1__decision_stats__init
+                     (Semcached__V1__DecisionStats         *message);
+size_t semcached__v1__decision_stats__get_packed_size
+                     (const Semcached__V1__DecisionStats   *message);
+size_t semcached__v1__decision_stats__pack
+                     (const Semcached__V1__DecisionStats   *message,
+                      uint8_t             *out);
+size_t semcached__v1__decision_stats__pack_to_buffer
+                     (const Semcached__V1__DecisionStats   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__DecisionStats *
+       semcached__v1__decision_stats__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__decision_stats__free_unpacked
+                     (Semcached__V1__DecisionStats *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__TenantStats methods */
 void   semcached__v1__tenant_stats__init
                      (Semcached__V1__TenantStats         *message);
@@ -1569,6 +2000,63 @@ Semcached__V1__ExportResponse *
 void   semcached__v1__export_response__free_unpacked
                      (Semcached__V1__ExportResponse *message,
                       ProtobufCAllocator *allocator);
+/* Semcached__V1__LabelsRequest methods */
+void   semcached__v1__labels_request__init
+                     (Semcached__V1__LabelsRequest         *message);
+size_t semcached__v1__labels_request__get_packed_size
+                     (const Semcached__V1__LabelsRequest   *message);
+size_t semcached__v1__labels_request__pack
+                     (const Semcached__V1__LabelsRequest   *message,
+                      uint8_t             *out);
+size_t semcached__v1__labels_request__pack_to_buffer
+                     (const Semcached__V1__LabelsRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__LabelsRequest *
+       semcached__v1__labels_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__labels_request__free_unpacked
+                     (Semcached__V1__LabelsRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__LabelledDecision methods */
+void   semcached__v1__labelled_decision__init
+                     (Semcached__V1__LabelledDecision         *message);
+size_t semcached__v1__labelled_decision__get_packed_size
+                     (const Semcached__V1__LabelledDecision   *message);
+size_t semcached__v1__labelled_decision__pack
+                     (const Semcached__V1__LabelledDecision   *message,
+                      uint8_t             *out);
+size_t semcached__v1__labelled_decision__pack_to_buffer
+                     (const Semcached__V1__LabelledDecision   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__LabelledDecision *
+       semcached__v1__labelled_decision__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__labelled_decision__free_unpacked
+                     (Semcached__V1__LabelledDecision *message,
+                      ProtobufCAllocator *allocator);
+/* Semcached__V1__LabelsResponse methods */
+void   semcached__v1__labels_response__init
+                     (Semcached__V1__LabelsResponse         *message);
+size_t semcached__v1__labels_response__get_packed_size
+                     (const Semcached__V1__LabelsResponse   *message);
+size_t semcached__v1__labels_response__pack
+                     (const Semcached__V1__LabelsResponse   *message,
+                      uint8_t             *out);
+size_t semcached__v1__labels_response__pack_to_buffer
+                     (const Semcached__V1__LabelsResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Semcached__V1__LabelsResponse *
+       semcached__v1__labels_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   semcached__v1__labels_response__free_unpacked
+                     (Semcached__V1__LabelsResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Semcached__V1__EmbedRequest methods */
 void   semcached__v1__embed_request__init
                      (Semcached__V1__EmbedRequest         *message);
@@ -1674,6 +2162,9 @@ typedef void (*Semcached__V1__Match_Closure)
 typedef void (*Semcached__V1__Miss_Closure)
                  (const Semcached__V1__Miss *message,
                   void *closure_data);
+typedef void (*Semcached__V1__Decision_Closure)
+                 (const Semcached__V1__Decision *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__Bypass_Closure)
                  (const Semcached__V1__Bypass *message,
                   void *closure_data);
@@ -1697,6 +2188,12 @@ typedef void (*Semcached__V1__LeaseRequest_Closure)
                   void *closure_data);
 typedef void (*Semcached__V1__LeaseResponse_Closure)
                  (const Semcached__V1__LeaseResponse *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__FeedbackRequest_Closure)
+                 (const Semcached__V1__FeedbackRequest *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__FeedbackResponse_Closure)
+                 (const Semcached__V1__FeedbackResponse *message,
                   void *closure_data);
 typedef void (*Semcached__V1__EntryIDs_Closure)
                  (const Semcached__V1__EntryIDs *message,
@@ -1728,6 +2225,12 @@ typedef void (*Semcached__V1__StatsRequest_Closure)
 typedef void (*Semcached__V1__CacheStats_Closure)
                  (const Semcached__V1__CacheStats *message,
                   void *closure_data);
+typedef void (*Semcached__V1__Refusals_Closure)
+                 (const Semcached__V1__Refusals *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__DecisionStats_Closure)
+                 (const Semcached__V1__DecisionStats *message,
+                  void *closure_data);
 typedef void (*Semcached__V1__TenantStats_Closure)
                  (const Semcached__V1__TenantStats *message,
                   void *closure_data);
@@ -1745,6 +2248,15 @@ typedef void (*Semcached__V1__ExportedEntry_Closure)
                   void *closure_data);
 typedef void (*Semcached__V1__ExportResponse_Closure)
                  (const Semcached__V1__ExportResponse *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__LabelsRequest_Closure)
+                 (const Semcached__V1__LabelsRequest *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__LabelledDecision_Closure)
+                 (const Semcached__V1__LabelledDecision *message,
+                  void *closure_data);
+typedef void (*Semcached__V1__LabelsResponse_Closure)
+                 (const Semcached__V1__LabelsResponse *message,
                   void *closure_data);
 typedef void (*Semcached__V1__EmbedRequest_Closure)
                  (const Semcached__V1__EmbedRequest *message,
@@ -1785,6 +2297,10 @@ struct Semcached__V1__SemanticCache_Service
                 const Semcached__V1__EmbedRequest *input,
                 Semcached__V1__EmbedResponse_Closure closure,
                 void *closure_data);
+  void (*feedback)(Semcached__V1__SemanticCache_Service *service,
+                   const Semcached__V1__FeedbackRequest *input,
+                   Semcached__V1__FeedbackResponse_Closure closure,
+                   void *closure_data);
 };
 typedef void (*Semcached__V1__SemanticCache_ServiceDestroy)(Semcached__V1__SemanticCache_Service *);
 void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *service,
@@ -1797,7 +2313,8 @@ void semcached__v1__semantic_cache__init (Semcached__V1__SemanticCache_Service *
       function_prefix__ ## store,\
       function_prefix__ ## lease,\
       function_prefix__ ## invalidate,\
-      function_prefix__ ## embed  }
+      function_prefix__ ## embed,\
+      function_prefix__ ## feedback  }
 void semcached__v1__semantic_cache__lookup(ProtobufCService *service,
                                            const Semcached__V1__LookupRequest *input,
                                            Semcached__V1__LookupResponse_Closure closure,
@@ -1818,6 +2335,10 @@ void semcached__v1__semantic_cache__embed(ProtobufCService *service,
                                           const Semcached__V1__EmbedRequest *input,
                                           Semcached__V1__EmbedResponse_Closure closure,
                                           void *closure_data);
+void semcached__v1__semantic_cache__feedback(ProtobufCService *service,
+                                             const Semcached__V1__FeedbackRequest *input,
+                                             Semcached__V1__FeedbackResponse_Closure closure,
+                                             void *closure_data);
 typedef struct Semcached__V1__Admin_Service Semcached__V1__Admin_Service;
 struct Semcached__V1__Admin_Service
 {
@@ -1829,6 +2350,10 @@ struct Semcached__V1__Admin_Service
   void (*export)(Semcached__V1__Admin_Service *service,
                  const Semcached__V1__ExportRequest *input,
                  Semcached__V1__ExportResponse_Closure closure,
+                 void *closure_data);
+  void (*labels)(Semcached__V1__Admin_Service *service,
+                 const Semcached__V1__LabelsRequest *input,
+                 Semcached__V1__LabelsResponse_Closure closure,
                  void *closure_data);
   void (*ping)(Semcached__V1__Admin_Service *service,
                const Semcached__V1__PingRequest *input,
@@ -1844,6 +2369,7 @@ void semcached__v1__admin__init (Semcached__V1__Admin_Service *service,
     { SEMCACHED__V1__ADMIN__BASE_INIT,\
       function_prefix__ ## stats,\
       function_prefix__ ## export,\
+      function_prefix__ ## labels,\
       function_prefix__ ## ping  }
 void semcached__v1__admin__stats(ProtobufCService *service,
                                  const Semcached__V1__StatsRequest *input,
@@ -1852,6 +2378,10 @@ void semcached__v1__admin__stats(ProtobufCService *service,
 void semcached__v1__admin__export(ProtobufCService *service,
                                   const Semcached__V1__ExportRequest *input,
                                   Semcached__V1__ExportResponse_Closure closure,
+                                  void *closure_data);
+void semcached__v1__admin__labels(ProtobufCService *service,
+                                  const Semcached__V1__LabelsRequest *input,
+                                  Semcached__V1__LabelsResponse_Closure closure,
                                   void *closure_data);
 void semcached__v1__admin__ping(ProtobufCService *service,
                                 const Semcached__V1__PingRequest *input,
@@ -1865,6 +2395,9 @@ extern const ProtobufCEnumDescriptor    semcached__v1__outcome__descriptor;
 extern const ProtobufCEnumDescriptor    semcached__v1__tier__descriptor;
 extern const ProtobufCEnumDescriptor    semcached__v1__miss_reason__descriptor;
 extern const ProtobufCEnumDescriptor    semcached__v1__degraded__descriptor;
+extern const ProtobufCEnumDescriptor    semcached__v1__verdict__descriptor;
+extern const ProtobufCEnumDescriptor    semcached__v1__decision_phase__descriptor;
+extern const ProtobufCEnumDescriptor    semcached__v1__label_source__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__vary_part__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__string_list__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__attribute__descriptor;
@@ -1874,6 +2407,7 @@ extern const ProtobufCMessageDescriptor semcached__v1__lookup_request__descripto
 extern const ProtobufCMessageDescriptor semcached__v1__usage__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__match__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__miss__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__decision__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__bypass__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__fill__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__lookup_response__descriptor;
@@ -1882,6 +2416,8 @@ extern const ProtobufCMessageDescriptor semcached__v1__store_response__descripto
 extern const ProtobufCMessageDescriptor semcached__v1__release_lease__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__lease_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__lease_response__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__feedback_request__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__feedback_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__entry_ids__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__exact_prompt__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__semantic_radius__descriptor;
@@ -1892,12 +2428,17 @@ extern const ProtobufCMessageDescriptor semcached__v1__invalidate_request__descr
 extern const ProtobufCMessageDescriptor semcached__v1__invalidate_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__stats_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__cache_stats__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__refusals__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__decision_stats__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__tenant_stats__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__stats_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__export_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__vary_parts__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__exported_entry__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__export_response__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__labels_request__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__labelled_decision__descriptor;
+extern const ProtobufCMessageDescriptor semcached__v1__labels_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__embed_request__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__embed_response__descriptor;
 extern const ProtobufCMessageDescriptor semcached__v1__ping_request__descriptor;

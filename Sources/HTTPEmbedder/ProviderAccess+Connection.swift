@@ -5,7 +5,7 @@ import CacheModel
 import NIOCore
 import NIOSSL
 
-extension HTTPEmbedder.Configuration {
+extension ProviderAccess {
     /// How the provider is connected to.
     ///
     /// - Throws: ``CacheError`` with `.invalidArgument`, for a file that cannot be used.
@@ -15,12 +15,11 @@ extension HTTPEmbedder.Configuration {
         var connection = HTTPClient.Configuration(
             tlsConfiguration: try self.tlsConfiguration(), redirectConfiguration: .disallow,
             timeout: .init(connect: TimeAmount(self.connectTimeout), read: nil), decompression: .disabled)
-        // A connection that hangs holds up one batch, and not all of them.
+        // A connection that hangs holds up one request, and not all of them.
         connection.httpVersion = .http1Only
         connection.connectionPool.retryConnectionEstablishment = false
-        // Each batch may be hedged; beside them the canary.
-        connection.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 2 * self.concurrency + 2
-        // The provider is none of those whom a trace concerns; the pool has a span for the wait.
+        connection.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = self.connections
+        // The provider is none of those whom a trace concerns; the engine has a span for the wait.
         connection.tracing.tracer = nil
         if let proxy {
             let credential: Credential?

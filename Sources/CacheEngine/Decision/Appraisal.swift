@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import Decisions
+
+/// A question with all that candidates are compared by.
+struct AskedQuestion {
+    let prompt: CanonicalPrompt
+    /// As it is embedded.
+    let normalised: CanonicalPrompt
+    private let isNormalising: Bool
+    let wording: Wording
+    let guards: GuardSet
+
+    init(_ prompt: CanonicalPrompt, _ policy: DecisionPolicy) {
+        self.prompt = prompt
+        self.isNormalising = policy.normalises
+        self.normalised = policy.normalises ? QuestionText.normalised(prompt) : prompt
+        self.wording = Wording(prompt)
+        self.guards = GuardSet(policy.guards)
+    }
+
+    /// Whether another is the same question, but for spelling and politeness.
+    func isSame(as other: CanonicalPrompt?) -> Bool {
+        guard self.isNormalising, let other else { return false }
+        return QuestionText.normalised(other) == self.normalised
+    }
+
+    /// By which what is wrong for a question is remembered: the same for all its spellings.
+    func id(in partition: Partition) -> EntryID { partition.entryID(of: self.normalised) }
+}
+
+/// A candidate with what speaks for and against it.
+struct Appraisal {
+    let match: LookupMatch
+    /// The same question, but for spelling and politeness: nothing is to be estimated.
+    let isSame: Bool
+    let refusal: Guard?
+    let features: [Float]
+    /// Estimated probability that its answer is wrong, 0…1.
+    let risk: Double
+
+    init(_ match: LookupMatch, to asked: AskedQuestion, in neighbourhood: Neighbourhood, _ ledger: DecisionLedger) {
+        self.match = match
+        let stored = match.entry.prompt
+        self.isSame = asked.isSame(as: stored)
+        let cluster = match.entry.cluster
+        guard let stored, !self.isSame else {
+            self.refusal = nil
+            self.features = []
+            self.risk = 0
+            return
+        }
+        let (likeness, refusal) = examination(of: asked.wording, and: Wording(stored), by: asked.guards)
+        self.refusal = refusal
+        guard ledger.policy.kind == .calibrated else {
+            self.features = []
+            self.risk = 0
+            return
+        }
+        self.features =
+            neighbourhood.features(of: cluster, history: ledger.history(of: cluster)) + likeness.values
+        self.risk = ledger.risk(of: self.features)
+    }
+
+    /// What a label of it is made of.
+    ///
+    /// - Parameter source: Without one, how it would have been served tells.
+    func record(isRight: Bool, source: DecisionRecord.Source) -> DecisionRecord {
+        DecisionRecord(
+            isRight: isRight, source: source, similarity: self.match.similarity, risk: Float(self.risk),
+            isGuarded: self.refusal != nil, cluster: self.match.entry.cluster, features: self.features)
+    }
+}
+
+/// Candidates of a search, appraised as they are needed.
+struct Candidates {
+    let asked: AskedQuestion
+    let neighbourhood: Neighbourhood
+    let matches: [LookupMatch]
+    let ledger: DecisionLedger
+
+    init(_ asked: AskedQuestion, _ result: NearestResult, _ ledger: DecisionLedger, without own: EntryID? = nil) {
+        self.asked = asked
+        self.ledger = ledger
+        self.matches = result.matches.filter { $0.entry.id != own }
+        self.neighbourhood = Neighbourhood(
+            result.neighbours.filter { $0.id != own }.map {
+                Neighbourhood.Member(similarity: $0.similarity, cluster: $0.cluster)
+            })
+    }
+
+    func appraise(_ match: LookupMatch) -> Appraisal {
+        Appraisal(match, to: self.asked, in: self.neighbourhood, self.ledger)
+    }
+
+    /// The entry whose question is the same, but for spelling and politeness.
+    var same: Appraisal? {
+        self.matches.first { self.asked.isSame(as: $0.entry.prompt) }.map(self.appraise)
+    }
+
+    /// The nearest that no guard refuses; or, if each is refused, the nearest. Of those that reach a similarity.
+    func nearest(reaching threshold: Float, in cluster: AnswerCluster? = nil) -> Appraisal? {
+        var first: Appraisal?
+        for match in self.matches.prefix(Limits.candidates + 3)
+        where match.similarity >= threshold && (cluster == nil || match.entry.cluster == cluster) {
+            let appraisal = self.appraise(match)
+            if appraisal.refusal == nil { return appraisal }
+            first = first ?? appraisal
+        }
+        return first
+    }
+
+    /// That of the answer which most of the neighbourhood has.
+    func leader(reaching threshold: Float) -> Appraisal? {
+        guard let cluster = self.neighbourhood.leader else { return nil }
+        return self.nearest(reaching: threshold, in: cluster)
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import CacheModel
+
+/// What a cache has learnt of its own decisions, and how far that is to be trusted. Decides nothing about one candidate
+/// alone: it says the risk, and up to which risk is served.
+///
+/// Labels come in one by one; each carries the risk that was estimated before it was known. So what the estimates are
+/// worth is seen on labels that they were not made from, and until they are worth something a threshold decides.
+package struct DecisionLedger: Sendable {
+    package typealias Phase = DecisionStatistics.Phase
+
+    /// A label as it counts here.
+    struct Label: Sendable {
+        let record: DecisionRecord
+        /// Whether the threshold would have served it.
+        let reachesThreshold: Bool
+    }
+
+    package let policy: DecisionPolicy
+    /// From which similarity the static policy serves.
+    package let threshold: Float
+    package internal(set) var phase: Phase
+    package internal(set) var model = RiskModel.prior
+    package internal(set) var window = RiskWindow()
+    /// Labels since the cache was made; those that are kept are fewer.
+    package internal(set) var total: UInt64 = 0
+    package internal(set) var right: UInt64 = 0
+    package internal(set) var audits: UInt64 = 0
+    package internal(set) var wrongAudits: UInt64 = 0
+    package internal(set) var feedback: (right: UInt64, wrong: UInt64) = (0, 0)
+    var labels: [Label] = []
+    var histories: [AnswerCluster: Neighbourhood.History] = [:]
+    /// Labels since the model was fitted.
+    var sinceFit = 0
+    /// Of the labels since the phase began: those that the model would have served.
+    var trial: [(risk: Double, isRight: Bool)] = []
+    /// Of the labels since the phase began, the latest.
+    var recent: [(risk: Double, isRight: Bool)] = []
+    /// Labels that the threshold would have served, and the wrong ones among them.
+    var judgedThreshold = (labels: 0, wrong: 0)
+    /// Labels that the model was fitted to, or their number when that was read.
+    package internal(set) var adopted: UInt64 = 0
+    /// Candidates served since the estimates were last found good.
+    package internal(set) var served = 0
+
+    package init(_ policy: DecisionPolicy, threshold: Float) {
+        self.policy = policy
+        self.threshold = threshold
+        self.phase = policy.kind == .threshold ? .threshold : .learning
+    }
+
+    package func history(of cluster: AnswerCluster) -> Neighbourhood.History {
+        self.histories[cluster] ?? Neighbourhood.History()
+    }
+
+    // MARK: Deciding
+
+    /// Estimated probability that an answer is wrong, with the features from which it is.
+    package func risk(of features: [Float]) -> Double { self.model.risk(of: features) }
+
+    /// Takes note of a Lookup; see ``RiskWindow/note(_:budget:cap:)``.
+    package mutating func note(_ risk: Double) {
+        self.window.note(
+            risk, budget: Self.steering * self.policy.errorBudget, cap: Self.steering * self.policy.wrongHitLimit)
+    }
+
+    /// Steered to a little less than what is allowed: a share that is right on average is too high half of the time.
+    static let steering = 0.93
+
+    /// Whether a candidate that no guard refuses is served.
+    ///
+    /// - Parameter requested: The threshold in force, if it is not the cache's.
+    package func serves(similarity: Float, risk: Double, requested: Float? = nil) -> Bool {
+        let threshold = requested ?? self.threshold
+        switch self.phase {
+        case .calibrated: return risk <= self.window.limit
+        case .threshold: return similarity >= threshold
+        case .learning, .steppedBack, .unavailable:
+            return similarity >= threshold && (self.total < Self.informed || risk <= Self.greatestRiskByThreshold)
+        case .exactOnly: return false
+        }
+    }
+
+    /// From this many labels on, the estimate has a say while a threshold decides.
+    static let informed: UInt64 = 100
+    /// Far from what the budget allows: it is to keep back what would nearly always be wrong.
+    static let greatestRiskByThreshold = 0.2
+
+    /// The share of would-be hits that are left to the caller, so that a fresh answer tells whether they were right.
+    package var auditRate: Double {
+        switch self.phase {
+        case .calibrated: self.served < 100 ? 0.1 : 0.015
+        // The first questions of a cache, as of one who tries it out, are answered as they would be by the threshold.
+        case .learning, .steppedBack: self.total < 50 ? 0 : 0.25
+        case .threshold, .exactOnly, .unavailable: 0
+        }
+    }
+
+    /// The labels could not be read.
+    package mutating func suspend() { self.phase = .unavailable }
+
+    package mutating func noteServed() { self.served += 1 }
+
+    // MARK: Learning
+
+    /// Takes a label.
+    package mutating func learn(_ record: DecisionRecord) {
+        self.insert(record)
+        self.sinceFit += 1
+        guard self.policy.kind == .calibrated else { return }
+        self.judge(record)
+    }
+
+    /// Takes a label that another replica, or an earlier life, has judged already.
+    package mutating func recall(_ record: DecisionRecord) {
+        self.insert(record)
+        self.sinceFit += 1
+    }
+
+    private mutating func insert(_ record: DecisionRecord) {
+        if self.labels.count >= Limits.maximumDecisionRecords {
+            for label in self.labels.prefix(Limits.maximumDecisionRecords / 8) { self.forget(label.record) }
+            self.labels.removeFirst(Limits.maximumDecisionRecords / 8)
+        }
+        let reaches = record.similarity >= self.threshold && !record.isGuarded
+        self.labels.append(Label(record: record, reachesThreshold: reaches))
+        var history = self.histories[record.cluster] ?? Neighbourhood.History()
+        if record.isRight { history.right += 1 } else { history.wrong += 1 }
+        self.histories[record.cluster] = history
+        self.total += 1
+        if record.isRight { self.right += 1 }
+        switch record.source {
+        case .store: break
+        case .audit:
+            self.audits += 1
+            if !record.isRight { self.wrongAudits += 1 }
+        case .feedback:
+            if record.isRight { self.feedback.right += 1 } else { self.feedback.wrong += 1 }
+        }
+    }
+
+    mutating func forget(_ record: DecisionRecord) {
+        guard var history = self.histories[record.cluster] else { return }
+        if record.isRight { history.right -= 1 } else { history.wrong -= 1 }
+        self.histories[record.cluster] = history.right + history.wrong > 0 ? history : nil
+    }
+
+    /// Whether it is time to fit the model.
+    package var isFitDue: Bool {
+        self.total >= 50 && self.sinceFit >= max(25, min(100, Int(clamping: self.total / 8)))
+    }
+
+    /// Fits a model to the labels that are kept; takes milliseconds.
+    package func fittedModel() -> RiskModel {
+        RiskModel.fitted(
+            to: self.labels.map {
+                LabelledFeatures(
+                    features: $0.record.features, isRight: $0.record.isRight, weight: $0.record.wouldServe ? 5 : 1)
+            }, prior: .prior)
+    }
+
+    package mutating func adopt(_ model: RiskModel) {
+        self.model = model
+        self.adopted = self.total
+        self.sinceFit = 0
+    }
+}

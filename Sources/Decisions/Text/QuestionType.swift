@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What kind of answer a question asks for.
+package enum QuestionType: UInt8, Sendable {
+    case who, when, where_, why
+    case howMany, howLong, howOld, howFar, howOften, howBig
+}
+
+extension QuestionType {
+    /// Of the words that say it: "who", "when" or "what year", "where" or "which country", "why", "how many". English.
+    ///
+    /// - Returns: nil if none does, or if several say different things.
+    init?(_ words: [Wording.Word]) {
+        var found: QuestionType?
+        for (index, word) in words.enumerated() where word.role == .function {
+            var type = Self.single[word.exact]
+            // Further on, "when" and "where" mostly join sentences.
+            if type == .when || type == .where_, index > 1 { type = nil }
+            if type == nil, index + 1 < words.count, Self.openings.contains(word.exact) {
+                type = Self.pairs[Lexicon.pair(word.exact, words[index + 1].exact)]
+            }
+            if type == .howMany, index + 2 < words.count, Self.time.contains(words[index + 2].key) { type = .howLong }
+            guard let type else { continue }
+            if let found, found != type { return nil }
+            found = type
+        }
+        guard let found else { return nil }
+        self = found
+    }
+
+    /// "How long until" is "when".
+    func differs(from other: QuestionType) -> Bool {
+        self != other && Set([self, other]) != [.when, .howLong]
+    }
+
+    private static let single: [UInt64: QuestionType] = [
+        WordHash.of("who"): .who, WordHash.of("whom"): .who, WordHash.of("whose"): .who, WordHash.of("when"): .when,
+        WordHash.of("where"): .where_, WordHash.of("why"): .why,
+    ]
+
+    /// "How many days" is how long.
+    private static let time = Set(
+        ("time longer second minute hour day week month year" as StaticString).tableWords.map { Stem.hash($0) })
+
+    private static let openings: Set<UInt64> = [WordHash.of("how"), WordHash.of("what"), WordHash.of("which")]
+
+    private static let pairs: [UInt64: QuestionType] = {
+        let rows: [(type: QuestionType, phrases: StaticString)] = [
+            (.howMany, "how_many how_much"), (.howLong, "how_long"), (.howOld, "how_old"), (.howFar, "how_far"),
+            (.howOften, "how_often"), (.howBig, "how_big how_tall how_high how_large how_wide how_deep"),
+            (.when, "what_year what_date what_day what_month which_year which_date which_day which_month what_time"),
+            (.where_, "what_country what_city what_state which_country which_city which_state"), (.why, "how_come"),
+        ]
+        var pairs: [UInt64: QuestionType] = [:]
+        for (type, phrases) in rows {
+            for phrase in phrases.tableWords {
+                let words = phrase.split(separator: UInt8(ascii: "_"))
+                pairs[Lexicon.pair(WordHash.of(words[0]), WordHash.of(words[1]))] = type
+            }
+        }
+        return pairs
+    }()
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import NIOCore
+import RedisClient
+
+/// What a search tells of the nearest entries, whatever their similarity.
+extension NeighbourSearch {
+    /// What a search for matches has found out on the way.
+    struct Neighbours {
+        let matches: [LookupMatch]
+        /// What the index found near without any condition.
+        let first: [IndexHit]
+        /// Whether the partition has no more.
+        let isFirstAll: Bool
+        /// Of those.
+        let heads: [EntryID: EntryHead]
+        let condition: IndexSearch.Condition
+
+        init(
+            matches: [LookupMatch], first: [IndexHit], isFirstAll: Bool, heads: [EntryID: EntryHead],
+            _ condition: IndexSearch.Condition
+        ) {
+            self.matches = matches
+            self.first = first
+            self.isFirstAll = isFirstAll
+            self.heads = heads
+            self.condition = condition
+        }
+    }
+
+    /// Whether the first bytes of an entry tell whether it is a neighbour: a filter needs all of it.
+    var readsHeads: Bool { self.query.neighbours > 0 && self.query.filter == nil }
+
+    /// As many as are wanted, as far as the index finds them in one more search: only that of matches goes on until nothing
+    /// can be missed.
+    mutating func neighbours(_ found: Neighbours) async throws(VectorStoreError) -> [Neighbour] {
+        guard self.query.neighbours > 0 else { return [] }
+        var neighbours = try await self.neighbours(found.first, found.heads, after: found.matches)
+        if neighbours.count < self.query.neighbours, !found.isFirstAll {
+            // Others were among them, which it can pass over.
+            let count = (self.query.filter == nil ? 2 : 4) * Limits.maximumNeighbours
+            let hits = try await self.hits(count, .thorough, found.condition)
+            let heads = try await self.store.heads(of: hits.map(\.id), in: self.homes, isWanted: self.readsHeads).get()
+            let more = try await self.neighbours(hits, heads, after: found.matches)
+            if more.count > neighbours.count { neighbours = more }
+        }
+        return neighbours
+    }
+
+    /// - Parameter matches: Which come first: nothing that was found is nearer.
+    private mutating func neighbours(
+        _ hits: [IndexHit], _ heads: [EntryID: EntryHead], after matches: [LookupMatch]
+    ) async throws(VectorStoreError) -> [Neighbour] {
+        var neighbours = matches.prefix(self.query.neighbours).map {
+            Neighbour(id: $0.entry.id, similarity: $0.similarity, cluster: $0.entry.cluster)
+        }
+        let known = Set(neighbours.map(\.id))
+        let others = hits.filter { !known.contains($0.id) }
+        // Whole blobs where heads do not do: of an older form, or for a filter.
+        var position = 0
+        while position < others.count, neighbours.count < self.query.neighbours {
+            let missing = self.query.neighbours - neighbours.count
+            let stretch = others[position..<min(others.count, position + missing)]
+            position += stretch.count
+            let whole = stretch.map(\.id).filter { self.judged[$0] == nil && heads[$0]?.cluster == nil }
+            try await self.judge(heads.isEmpty ? whole : whole.filter { heads[$0] != nil })
+            for hit in stretch {
+                guard let cluster = self.cluster(of: hit.id, heads[hit.id]) else { continue }
+                neighbours.append(Neighbour(id: hit.id, similarity: hit.similarity, cluster: cluster))
+            }
+        }
+        return neighbours
+    }
+
+    /// - Returns: `nil` for what is none.
+    private func cluster(of id: EntryID, _ head: EntryHead?) -> AnswerCluster? {
+        switch self.judged[id] {
+        case .accepted(let entry): return entry.cluster
+        case .refused, .gone: return nil
+        case nil: break
+        }
+        guard let head, head.header.partition == self.home(of: id).name, head.header.expiresAt > self.now,
+            head.header.createdAt >= self.query.createdAtOrAfter ?? head.header.createdAt
+        else { return nil }
+        return head.cluster
+    }
+}
+
+/// The first bytes of an entry.
+struct EntryHead: Sendable {
+    let header: EntryBlob.Header
+    /// `nil` in an older form.
+    let cluster: AnswerCluster?
+}
+
+extension RedisVectorStore {
+    /// Reads the first bytes of entries; of what is not there, or damaged, nothing.
+    ///
+    /// - Parameter isWanted: Nothing is read if not.
+    func heads(
+        of ids: [EntryID], in homes: [PartitionKeys], isWanted: Bool
+    ) async -> Result<[EntryID: EntryHead], VectorStoreError> {
+        if ids.isEmpty || !isWanted { return .success([:]) }
+        do throws(VectorStoreError) {
+            var heads: [EntryID: EntryHead] = [:]
+            for (shard, ids) in Dictionary(grouping: ids, by: { self.layout.shard(of: $0) }) {
+                let reply = try await self.client.reply(
+                    to: self.scripts.heads, on: homes[shard].tenant, others: []
+                ) { command in
+                    for id in ids { command.append(id.bytes) }
+                }
+                let values = try RESPReader.array(reply)
+                guard values.count == ids.count else { throw RESPReader.unexpected }
+                for (id, value) in zip(ids, values) {
+                    let bytes = try RESPReader.bytes(value)
+                    guard let header = try? EntryBlob.header(bytes) else { continue }
+                    heads[id] = EntryHead(header: header, cluster: EntryBlob.cluster(bytes))
+                }
+            }
+            return .success(heads)
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+extension NearestResult {
+    func with(_ neighbours: [Neighbour]) -> Self {
+        Self(
+            matches: self.matches, nearestMiss: self.nearestMiss, refusal: self.refusal, neighbours: neighbours)
+    }
+}

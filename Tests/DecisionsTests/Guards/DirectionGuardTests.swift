@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import Testing
+
+@testable import Decisions
+
+@Suite struct DirectionGuardTests {
+    @Test(arguments: [
+        ("turn on dark mode", "turn off dark mode"), ("turn the volume up", "turn the volume down"),
+        ("close it before noon", "close it after noon"),
+        ("send 20 dollars from savings to checking", "send 20 dollars from checking to savings"),
+        ("book a flight to miami from dallas", "book a flight to dallas from miami"),
+        ("move from 6 to 7", "move from 7 to 6"),
+    ])
+    func `the other direction is refused`(_ asked: String, _ stored: String) throws {
+        #expect(try guardBetween(asked, stored, by: GuardSet(.direction)) == .direction)
+    }
+
+    @Test(arguments: [
+        ("from rome to oslo by train", "to oslo from rome by train"), ("turn on dark mode", "turn dark mode on"),
+        ("how to get from home", "how to get to work"),
+    ])
+    func `the same direction in another order passes`(_ asked: String, _ stored: String) throws {
+        #expect(try guardBetween(asked, stored, by: GuardSet(.direction)) == nil)
+    }
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import Testing
+
+@testable import Decisions
+
+@Suite struct NumberGuardTests {
+    @Test(arguments: [
+        ("sound the alarm at 6 am tomorrow", "sound the alarm at 9 am tomorrow"),
+        ("why was I charged $1", "why was I charged $8"), ("the first day of school", "the second day of school"),
+        ("what was the total in 2011", "what was the total in 2008"), ("a fee of €1", "a fee of €7"),
+        ("roll over my 401k", "roll over my 471k"), ("a meeting at 5 pm", "a meeting pm"),
+        ("Wie wird das Wetter am 3. Mai?", "Wie wird das Wetter am 4. Mai?"),
+    ])
+    func `other numbers in the same words are refused`(_ asked: String, _ stored: String) throws {
+        #expect(try guardBetween(asked, stored, by: GuardSet(.number)) == .number)
+    }
+
+    @Test(arguments: [
+        ("pay 1,000 dollars", "pay 1000 dollars"), ("a table for two", "a table for 2"), ("5% off", "five percent off"),
+        ("pay $20", "pay 20 dollars"), ("on the 3rd", "on the third"), ("at two:30 pm", "at 2:30 pm"),
+        ("I tried 4 times to make a transfer, is the system broken", "my transfer failed 5 times, what is going on"),
+        ("set an alarm for my flight tomorrow morning at 6", "wake me tomorrow"),
+    ])
+    func `the same number written otherwise, and other questions, pass`(_ asked: String, _ stored: String) throws {
+        #expect(try guardBetween(asked, stored, by: GuardSet(.number)) == nil)
+    }
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheModel
+import Testing
+
+@testable import Decisions
+
+struct PolicyTests {
+    private static let one = AnswerCluster(high: 1, low: 1)
+    private static let two = AnswerCluster(high: 2, low: 2)
+
+    private static func features(_ signal: Float) -> [Float] {
+        var features = Scaling.shipped.means.map { Float($0) }
+        features[0] += signal * Float(Scaling.shipped.deviations[0])
+        return features
+    }
+
+    private static func record(
+        right: Bool, risk: Float, similarity: Float = 0.8, source: DecisionRecord.Source = .store, signal: Float = 0
+    ) -> DecisionRecord {
+        DecisionRecord(
+            isRight: right, source: source, similarity: similarity, risk: risk, isGuarded: false, cluster: Self.one,
+            features: Self.features(signal))
+    }
+
+    // MARK: Neighbourhood
+
+    @Test func `the leader is the answer that most of the neighbourhood has, the nearer the heavier`() {
+        func leader(_ members: [(Float, AnswerCluster)]) -> AnswerCluster? {
+            Neighbourhood(members.map { .init(similarity: $0.0, cluster: $0.1) }).leader
+        }
+        #expect(leader([]) == nil)
+        #expect(leader([(0.9, Self.one), (0.88, Self.two), (0.87, Self.two)]) == Self.two)
+        #expect(leader([(0.9, Self.one), (0.6, Self.two), (0.6, Self.two)]) == Self.one)
+    }
+
+    @Test func `features have a name each, and are finite whoever is there`() {
+        #expect(RiskModel.prior.weights.count == RiskModel.featureNames.count + 1)
+        let some: [[(Float, AnswerCluster)]] = [
+            [], [(0.9, Self.one)], [(0.9, Self.two)], [(-1, Self.one), (-1, Self.two)],
+        ]
+        for members in some {
+            let features = Neighbourhood(members.map { .init(similarity: $0.0, cluster: $0.1) })
+                .features(of: Self.one, history: .init(right: 3, wrong: 1))
+            #expect(features.count == Neighbourhood.featureNames.count)
+            let areFinite = features.allSatisfy(\.isFinite)
+            #expect(areFinite)
+        }
+    }
+
+    // MARK: Model
+
+    @Test func `a fit finds which feature tells right from wrong, and never goes astray`() {
+        var labels: [LabelledFeatures] = []
+        for number in 0..<400 {
+            let signal = Float(number % 20) / 5 - 2
+            labels.append(.init(features: Self.features(signal), isRight: signal > 0, weight: 1))
+        }
+        let model = RiskModel.fitted(to: labels, prior: .prior)
+        #expect(model.risk(of: Self.features(2)) < 0.2)
+        #expect(model.risk(of: Self.features(-2)) > 0.8)
+        // What can be told apart completely, with heavy labels: weights without bounds would fit best.
+        let heavy = labels.map { LabelledFeatures(features: $0.features, isRight: $0.isRight, weight: 1000) }
+        let steep = RiskModel.fitted(to: heavy, prior: .prior)
+        let areFinite = steep.weights.allSatisfy(\.isFinite)
+        #expect(areFinite)
+        #expect(steep.risk(of: Self.features(2)) >= RiskModel.leastRisk)
+        #expect(RiskModel.fitted(to: [], prior: .prior) == .prior)
+    }
+
+    // MARK: Window
+
+    @Test func `the limit keeps the expected share of wrong answers within budget and cap`() {
+        var window = RiskWindow()
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<3000 {
+            window.note(Double.random(in: 0...1, using: &generator), budget: 0.01, cap: 0.03)
+            #expect(window.expected.perLookup <= 0.01 && window.expected.perHit <= 0.03)
+        }
+        // Of uniform risks, those up to x are x of the lookups and wrong x / 2 of the time: 0.03 is the cap's half share.
+        #expect(window.limit > 0.03 && window.limit < 0.1)
+        for _ in 0..<3000 { window.note(0.9, budget: 0.01, cap: 0.03) }
+        #expect(window.limit == 0)
+    }
+
+    // MARK: Records
+
+    @Test func `a record is read as it was written, and nothing else is`() throws {
+        let record = Self.record(right: true, risk: 0.25, source: .audit, signal: 0.5)
+        let bytes = record.bytes(origin: 7)
+        #expect(bytes.count <= Limits.maximumDecisionRecordBytes)
+        #expect(DecisionRecord(bytes: bytes) == record)
+        #expect(DecisionRecord.origin(of: bytes) == 7)
+        for count in 0..<bytes.count { #expect(DecisionRecord(bytes: Array(bytes[..<count])) == nil) }
+        #expect(DecisionRecord(bytes: bytes + [0]) == nil)
+        for position in bytes.indices {
+            var changed = bytes
+            changed[position] = 0xff
+            let areFinite = DecisionRecord(bytes: changed)?.features.allSatisfy(\.isFinite)
+            #expect(areFinite != false)
+        }
+    }
+
+    // MARK: Ledger
+
+    private static func ledger() -> DecisionLedger {
+        var ledger = DecisionLedger(DecisionPolicy(), threshold: 0.85)
+        // Half of what is asked has an answer that is nearly sure.
+        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9) }
+        return ledger
+    }
+
+    @Test func `estimates decide once enough labels have shown that they hold, and not before`() {
+        var ledger = Self.ledger()
+        #expect(ledger.phase == .learning)
+        for number in 0..<Int(DecisionLedger.labelsNeeded) - 1 {
+            ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
+            #expect(ledger.phase == .learning)
+        }
+        #expect(!ledger.serves(similarity: 0.7, risk: 0.004))
+        ledger.learn(Self.record(right: true, risk: 0.005, similarity: 0.7))
+        #expect(ledger.phase == .calibrated)
+        #expect(ledger.serves(similarity: 0.7, risk: 0.004))
+        #expect(!ledger.serves(similarity: 0.99, risk: 0.9))
+    }
+
+    @Test func `estimates that are wrong are never trusted`() {
+        var ledger = Self.ledger()
+        for number in 0..<2000 {
+            ledger.learn(Self.record(right: number % 4 == 0, risk: 0.005, similarity: 0.7))
+            #expect(ledger.phase != .calibrated)
+        }
+    }
+
+    @Test func `where what the threshold serves is wrong too often, only exact matches are served`() {
+        var ledger = Self.ledger()
+        for number in 0..<10 {
+            ledger.learn(Self.record(right: number % 2 == 0, risk: 0.9, similarity: 0.9, source: .audit))
+        }
+        #expect(ledger.phase == .exactOnly)
+        #expect(!ledger.serves(similarity: 0.99, risk: 0.001))
+        #expect(ledger.statistics.phase == .exactOnly)
+    }
+
+    @Test func `labels that are far worse than estimated end the trust`() {
+        var ledger = Self.ledger()
+        for number in 0..<300 {
+            ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
+        }
+        #expect(ledger.phase == .calibrated)
+        var count = 0
+        while ledger.phase == .calibrated, count < 150 {
+            ledger.learn(Self.record(right: false, risk: 0.05, similarity: 0.7))
+            count += 1
+        }
+        #expect(ledger.phase == .steppedBack)
+        #expect(ledger.isFitDue)
+        #expect(ledger.labels.count <= DecisionLedger.keptAfterSurprise)
+    }
+
+    @Test func `a static policy never leaves its threshold`() {
+        var ledger = DecisionLedger(DecisionPolicy(kind: .threshold), threshold: 0.85)
+        for _ in 0..<500 { ledger.learn(Self.record(right: false, risk: 0.9, similarity: 0.9)) }
+        #expect(ledger.phase == .threshold && ledger.auditRate == 0)
+        #expect(ledger.serves(similarity: 0.85, risk: 1) && !ledger.serves(similarity: 0.84, risk: 0))
+        #expect(ledger.serves(similarity: 0.6, risk: 1, requested: 0.5))
+    }
+
+    @Test func `another life goes on from a snapshot`() {
+        var ledger = Self.ledger()
+        for number in 0..<300 {
+            ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
+        }
+        ledger.adopt(ledger.fittedModel())
+        let bytes = ledger.snapshot
+        #expect(bytes.count <= Limits.maximumDecisionSnapshotBytes)
+        var next = DecisionLedger(DecisionPolicy(), threshold: 0.85)
+        let isRead = next.adopt(snapshot: bytes)
+        #expect(isRead)
+        #expect(next.phase == .calibrated && next.model == ledger.model && next.total == ledger.total)
+        // Until it has seen what is asked, it serves nothing by estimate.
+        #expect(!next.serves(similarity: 0.99, risk: 0.003))
+        for count in 0..<bytes.count {
+            var other = DecisionLedger(DecisionPolicy(), threshold: 0.85)
+            let isReadToo = other.adopt(snapshot: Array(bytes[..<count]))
+            #expect(!isReadToo)
+        }
+    }
+
+    // MARK: Answers
+
+    @Test(
+        arguments: [
+            ("Your card is on its way.", "your card is on its way", true),
+            ("card_arrival", "card_delivery_estimate", false),
+            ("yes", "no", false),
+            ("42", "43", false),
+            (
+                "To reset your password open the settings page, choose security and follow the link sent by mail.",
+                "To reset your password open the settings page, choose security, then follow the link sent by mail.",
+                true
+            ),
+            (
+                "To reset your password open the settings page, choose security and follow the link sent by mail.",
+                "Parcels to Norway take between four and nine working days depending on customs and weather.", false
+            ),
+            (
+                "The fee for a transfer abroad is 12 euros and it is taken from the account at once.",
+                "The fee for a transfer abroad is 15 euros and it is taken from the account at once.", nil
+            ),
+        ] as [(String, String, Bool?)])
+    func `answers are compared by bytes, by text and by words, and else it is uncertain`(
+        one: String, other: String, same: Bool?
+    ) {
+        #expect(AnswerComparison.areSame(Array(one.utf8), Array(other.utf8)) == same)
+        #expect(AnswerComparison.areSame(Array(other.utf8), Array(one.utf8)) == same)
+    }
+
+    @Test func `answers that are no text say the same only if they are the same`() {
+        #expect(AnswerComparison.areSame([0xff, 0], [0xff, 0]) == true)
+        #expect(AnswerComparison.areSame([0xff, 0], [0xff, 1]) == nil)
+    }
+}

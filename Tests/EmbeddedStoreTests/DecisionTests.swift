@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheModel
+import EmbeddedStore
+import GRDB
+import Testing
+
+/// What the file keeps of decisions.
+@Suite struct DecisionTests {
+    let folder: Folder
+    let home = partition()
+
+    init() throws { self.folder = try Folder() }
+
+    private func change(_ sql: String) throws {
+        let queue = try DatabaseQueue(path: self.folder.file)
+        try queue.writeWithoutTransaction { try $0.execute(sql: sql) }
+        try queue.close()
+    }
+
+    private func count(_ table: String) throws -> Int? {
+        let queue = try DatabaseQueue(path: self.folder.file)
+        defer { try? queue.close() }
+        return try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") }
+    }
+
+    private func pair(_ question: UInt64, _ entry: UInt64) -> BlockedPair {
+        BlockedPair(
+            question: EntryID(high: 0, low: question), entry: EntryID(high: 1, low: entry),
+            cluster: AnswerCluster(high: 2, low: entry))
+    }
+
+    @Test func `a file of version 6 is brought up: what it has is in the clusters of its responses`() async throws {
+        var random = SeededGenerator(seed: 51)
+        var store = try openStore(self.folder.file)
+        var entries: [CacheEntry] = []
+        for (position, length) in [0, 3, 9000, 300_000].enumerated() {
+            let entry = try entry(
+                "q\(position)", in: self.home, response: String(repeating: "\(position)", count: length))
+            _ = try await store.put(entry, embedding: random.vector(), in: self.home)
+            entries.append(entry)
+        }
+        await store.close()
+        try self.change("\(UpgradeTests.withoutDecisions) PRAGMA user_version = 6")
+        // The second time it is as it was left.
+        for round in 0..<2 {
+            store = try openStore(self.folder.file)
+            let query = NearestQuery(embedding: random.vector(), count: 1, threshold: 1, neighbours: 10)
+            let neighbours = try await store.nearest(query, in: self.home, at: ms(0)).neighbours
+            #expect(neighbours.count == 4)
+            for entry in entries {
+                #expect(try await store.entry(entry.id, in: self.home, at: ms(0)) == entry)
+                #expect(neighbours.contains { $0.id == entry.id && $0.cluster == AnswerCluster(of: entry.response) })
+            }
+            #expect(try await store.append([[1]], to: self.home.cache) == UInt64(round) + 1)
+            await store.close()
+        }
+        #expect(try self.count("pragma_user_version WHERE user_version = 7") == 1)
+    }
+
+    @Test func `clusters go with their entries, however they go`() async throws {
+        var random = SeededGenerator(seed: 52)
+        let store = try openStore(self.folder.file)
+        var ids: [EntryID] = []
+        for position in 0..<40 {
+            let home = position % 4 == 0 ? partition(user: "a") : self.home
+            let entry = try entry("q\(position)", in: home, expires: position % 5 == 0 ? 10 : 1000)
+            // Twice: the second takes the place of the first.
+            for _ in 0..<2 { _ = try await store.put(entry, embedding: random.vector(), in: home) }
+            ids.append(entry.id)
+        }
+        let quota = StoreQuota(entries: 30, bytes: nil)
+        let last = try entry("last", in: self.home)
+        _ = try await store.put(last, embedding: random.vector(), in: self.home, quota: quota)
+        _ = try await store.sweep(at: ms(10))
+        _ = try await store.remove(.ids(Array(ids.prefix(3)), in: self.home.cache), dryRun: false, at: ms(0))
+        _ = try await store.remove(.entry(last.id, in: self.home), dryRun: false, at: ms(0))
+        let left = try await store.sizes(of: self.home.cache.tenant, identities: [], at: ms(0)).entries
+        await store.close()
+        #expect(try self.count("entries") == left && left > 10)
+        #expect(try self.count("clusters JOIN entries USING (row)") == left)
+        #expect(try self.count("clusters") == left)
+        let again = try openStore(self.folder.file)
+        _ = try await again.remove(.cache(self.home.cache), dryRun: false, at: ms(0))
+        await again.close()
+        #expect(try self.count("clusters") == 0 && self.count("entries") == 0)
+    }
+
+    @Test func `a cache has no more blocked questions than the limit, another has its own`() async throws {
+        var configuration = EmbeddedStore.Configuration()
+        configuration.maximumBlockedQuestions = 3
+        for round in 0..<2 as Range<UInt64> {
+            let store = try openStore(self.folder.file, configuration: configuration)
+            for question in 0..<3 as Range<UInt64> {
+                try await store.block(self.pair(question, round), in: self.home, by: .now + .seconds(9))
+            }
+            for _ in 0..<2 {
+                let fault = await #expect(throws: VectorStoreError.self) {
+                    try await store.block(self.pair(9, 0), in: self.home, by: .now + .seconds(9))
+                }
+                #expect(fault?.code == .overQuota)
+            }
+            #expect(try await store.blocks(of: self.pair(9, 0).question, in: self.home).isEmpty)
+            try await store.block(self.pair(9, round), in: partition(cache("other")), by: .now + .seconds(9))
+            #expect(
+                try await store.blocks(of: self.pair(2, 0).question, in: self.home)
+                    == (0...round).map { self.pair(2, $0) })
+            await store.close()
+        }
+    }
+
+    @Test func `a row without a cluster, or blocks that cannot be, are faults and no traps`() async throws {
+        var random = SeededGenerator(seed: 53)
+        var store = try openStore(self.folder.file)
+        _ = try await store.put(try entry("q", in: self.home), embedding: random.vector(), in: self.home)
+        try await store.block(self.pair(1, 1), in: self.home, by: .now + .seconds(9))
+        await store.close()
+        try self.change("UPDATE blocked_questions SET pairs = x'0102'")
+        store = try openStore(self.folder.file)
+        var fault = try await #require(throws: VectorStoreError.self) {
+            try await store.blocks(of: self.pair(1, 1).question, in: self.home)
+        }
+        #expect(fault.code == .corrupt)
+        await store.close()
+        try self.change("DELETE FROM clusters")
+        fault = try #require(throws: VectorStoreError.self) { try openStore(self.folder.file) }
+        #expect(fault.code == .corrupt)
+    }
+}
