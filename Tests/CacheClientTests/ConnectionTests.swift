@@ -181,7 +181,7 @@ struct ConnectionTests {
     }
 
     @Test func `without a server a call fails at once and names the address`() async throws {
-        let address = try await ScriptedServer.withServer { $0.address }
+        let address = try await ScriptedServer.addressOfNobody()
         let client = CacheClient(ClientConfiguration(address))
         let error = await failure { try await client.ping() }
         #expect(error?.code == .unavailable)
@@ -190,7 +190,7 @@ struct ConnectionTests {
     }
 
     @Test func `a client that waits for its server gets its answer when it is there`() async throws {
-        let address = try await ScriptedServer.withServer { $0.address }
+        let address = try await ScriptedServer.addressOfNobody()
         var configuration = ClientConfiguration(address)
         configuration.waitsForConnection = true
         configuration.maximumBackoff = .milliseconds(5)

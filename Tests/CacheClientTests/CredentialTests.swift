@@ -107,7 +107,7 @@ struct CredentialTests {
 
     /// Nothing listens: a call that would be sent fails with another code.
     @Test func `a configuration that no server can be told is refused, without the secret`() async throws {
-        let address = try await ScriptedServer.withServer { $0.address }
+        let address = try await ScriptedServer.addressOfNobody()
         let cases: [(CacheCredential, String?, String)] = [
             (.apiKey(""), nil, "api_key is empty"), (.token(""), nil, "token is empty"), (.none, "", "tenant is empty"),
             (.apiKey(String(repeating: "s", count: 513)), nil, "api_key has 513 bytes, the limit is 512"),

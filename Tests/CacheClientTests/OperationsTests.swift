@@ -222,7 +222,7 @@ struct OperationsTests {
 
     /// Nothing listens: a call that would be sent fails with another code.
     @Test func `what no message can hold is refused before it is sent`() async throws {
-        let address = try await ScriptedServer.withServer { $0.address }
+        let address = try await ScriptedServer.addressOfNobody()
         let client = CacheClient(ClientConfiguration(address))
         let strings = CacheAttribute.strings(Array(repeating: String(repeating: "x", count: 4096), count: 256))
         let large = Dictionary(uniqueKeysWithValues: (0..<60).map { ("name \($0)", strings) })

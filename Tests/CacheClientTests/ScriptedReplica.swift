@@ -117,6 +117,15 @@ struct ReplicaTest: Sendable {
         return held
     }
 
+    /// The next call that both servers hold. One of before may still arrive at a busy server; the other has answered it.
+    func nextHedged() async throws -> (first: ScriptedReplica.Held, second: ScriptedReplica.Held) {
+        var seen: [UInt64: ScriptedReplica.Held] = [:]
+        while true {
+            let held = try await self.nextHeld()
+            if let first = seen.updateValue(held, forKey: held.call.id) { return (first, held) }
+        }
+    }
+
     /// Calls until all of these have answered, so that there are connections to them.
     func call(_ client: CacheClient, until names: Set<String> = ["one", "two"]) async throws {
         var missing = names

@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import OpenSSLTLS
 import Synchronization
+import TestSupport
 import Testing
 
 /// A server that does what a test says, message by message.
@@ -51,14 +52,9 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    /// An address at which nobody listens. Its port is none that the system gives away, or another test's server could
-    /// get it.
+    /// An address at which nobody listens.
     static func addressOfNobody() async throws -> ServerAddress {
-        for _ in 0..<100 {
-            let port = Int.random(in: 20_000..<32_000)
-            if let address = try? await Self.withServer(port: port, { $0.address }) { return address }
-        }
-        throw Unexpected("no port is free")
+        ServerAddress(host: "127.0.0.1", port: try await unusedPort())
     }
 
     /// Waits for the next connection.

@@ -197,8 +197,7 @@ struct SeveralServersTests {
             one.set(.holds)
             two.set(.holds)
             async let ping = client.ping()
-            let first = try await test.nextHeld()
-            let second = try await test.nextHeld()
+            let (first, second) = try await test.nextHedged()
             #expect(second.replica !== first.replica)
             second.answer()
             #expect(try await ping.serverVersion == second.replica.name)
@@ -221,12 +220,12 @@ struct SeveralServersTests {
             one.set(.holds)
             two.set(.holds)
             let task = Task { await failure { try await client.ping() } }
-            let id = try await test.nextHeld().call.id
-            _ = try await test.nextHeld()
+            let (first, second) = try await test.nextHedged()
+            #expect(second.replica !== first.replica)
             task.cancel()
             #expect(await task.value?.code == .cancelled)
-            #expect(await one.isTold(toStop: id))
-            #expect(await two.isTold(toStop: id))
+            #expect(await first.replica.isTold(toStop: first.call.id))
+            #expect(await second.replica.isTold(toStop: second.call.id))
             await client.close()
         }
     }

@@ -90,8 +90,8 @@ final class ProviderServer: Sendable {
         }
     }
 
-    /// A port on which nobody listens any more.
-    static func goneURL() async throws -> String { try await self.withServer({ _, _ in .silence }) { $0.url } }
+    /// Where nobody listens.
+    static func goneURL() async throws -> String { "http://127.0.0.1:\(try await unusedPort())" }
 
     static func vector(of text: String) -> Embedding {
         HashingEmbedder.embedding(of: text, dimensions: Self.dimensions)

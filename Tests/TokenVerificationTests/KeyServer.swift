@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Synchronization
+import TestSupport
 
 /// An HTTP server that answers as a test says.
 final class KeyServer: Sendable {
@@ -69,8 +70,8 @@ final class KeyServer: Sendable {
         }
     }
 
-    /// A port on which nobody listens any more.
-    static func goneURL() async throws -> String { try await self.withServer(.silence) { $0.url } }
+    /// Where nobody listens.
+    static func goneURL() async throws -> String { "http://127.0.0.1:\(try await unusedPort())/keys" }
 }
 
 /// Where a connection finds the server, which has no address before it listens.
