@@ -87,9 +87,7 @@ extension CacheEngine {
     ) async -> Bool {
         let decider = self.deciders.decider(of: route)
         await decider.refresh()
-        let query = NearestQuery(
-            embedding: embedding, count: Limits.candidates + 1, threshold: route.policy.similarityFloor,
-            neighbours: Limits.maximumNeighbours)
+        let query = NearestQuery(toLearnBy: embedding, route.policy)
         do throws(VectorStoreError) {
             let result = try await self.store.nearest(query, in: partition, at: self.now)
             guard let near = result.neighbours.first(where: { $0.id == entry.id }) else { return false }

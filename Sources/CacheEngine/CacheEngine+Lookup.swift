@@ -197,7 +197,8 @@ extension CacheEngine {
         if let given { return given }
         do throws(EmbedderError) {
             return try await inquiry.pool.embed(
-                inquiry.embedded, for: inquiry.partition.cache.tenant.tenant, by: deadline, priority: .lookup)
+                inquiry.policy.decision.questionText(of: inquiry.text).text,
+                for: inquiry.partition.cache.tenant.tenant, by: deadline, priority: .lookup)
         } catch {
             if error.code != .cancelled { self.troubles.note("embedder", error.code.rawValue, nil) }
             switch error.code {

@@ -31,7 +31,7 @@ package final class CacheRoute: Sendable {
 
     /// What is embedded for a prompt.
     func embedded(_ prompt: CanonicalPrompt) -> String {
-        (self.policy.decision.normalises ? QuestionText.normalised(prompt) : prompt).text
+        self.policy.decision.questionText(of: prompt).text
     }
 
     /// Cuts a prompt as the cache's policy says.

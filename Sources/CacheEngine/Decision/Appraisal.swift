@@ -5,7 +5,6 @@ import Decisions
 
 /// A question with all that candidates are compared by.
 struct AskedQuestion {
-    let prompt: CanonicalPrompt
     /// As it is embedded.
     let normalised: CanonicalPrompt
     private let isNormalising: Bool
@@ -13,9 +12,8 @@ struct AskedQuestion {
     let guards: GuardSet
 
     init(_ prompt: CanonicalPrompt, _ policy: DecisionPolicy) {
-        self.prompt = prompt
         self.isNormalising = policy.normalises
-        self.normalised = policy.normalises ? QuestionText.normalised(prompt) : prompt
+        self.normalised = policy.questionText(of: prompt)
         self.wording = Wording(prompt)
         self.guards = GuardSet(policy.guards)
     }
@@ -28,6 +26,13 @@ struct AskedQuestion {
 
     /// By which what is wrong for a question is remembered: the same for all its spellings.
     func id(in partition: Partition) -> EntryID { partition.entryID(of: self.normalised) }
+}
+
+extension DecisionPolicy {
+    /// What is embedded for a prompt.
+    func questionText(of prompt: CanonicalPrompt) -> CanonicalPrompt {
+        self.normalises ? QuestionText.normalised(prompt) : prompt
+    }
 }
 
 /// A candidate with what speaks for and against it.
@@ -64,12 +69,19 @@ struct Appraisal {
     }
 
     /// What a label of it is made of.
-    ///
-    /// - Parameter source: Without one, how it would have been served tells.
     func record(isRight: Bool, source: DecisionRecord.Source) -> DecisionRecord {
         DecisionRecord(
             isRight: isRight, source: source, similarity: self.match.similarity, risk: Float(self.risk),
             isGuarded: self.refusal != nil, cluster: self.match.entry.cluster, features: self.features)
+    }
+}
+
+extension NearestQuery {
+    /// What a Store or a Feedback asks, to see what a Lookup would decide on.
+    init(toLearnBy embedding: Embedding, _ policy: CachePolicy) {
+        self.init(
+            embedding: embedding, count: Limits.candidates + 1, threshold: policy.similarityFloor,
+            neighbours: Limits.maximumNeighbours)
     }
 }
 

@@ -42,7 +42,9 @@ extension CacheEngine {
             return .refuse(reason, NearestMiss(chosen.match), explanation)
         }
         decider.noteServed()
-        let matches = [chosen.match] + candidates.others(besides: chosen, threshold, ledger.phase)
+        let isAlone = inquiry.request.topK == 1
+        let others = isAlone ? [] : candidates.others(besides: chosen, threshold, ledger.phase)
+        let matches = [chosen.match] + others
         let id = chosen.isSame || chosen.features.isEmpty ? nil : LookupID(of: chosen, to: asked, in: inquiry.partition)
         return .serve(Array(matches.prefix(inquiry.request.topK)), explanation, id)
     }

@@ -17,9 +17,7 @@ extension CacheEngine {
         guard route.policy.decision.kind == .calibrated else { return nil }
         let decider = self.deciders.decider(of: route)
         await decider.refresh()
-        let query = NearestQuery(
-            embedding: embedding, count: Limits.candidates + 1, threshold: route.policy.similarityFloor,
-            neighbours: Limits.maximumNeighbours)
+        let query = NearestQuery(toLearnBy: embedding, route.policy)
         let result: NearestResult
         do throws(VectorStoreError) {
             result = try await self.store.nearest(query, in: partition, at: self.now)

@@ -17,8 +17,6 @@ extension CacheEngine {
         let counters: CacheCounters
         let threshold: Float
         let decider: CacheDecider
-        /// What is embedded.
-        let embedded: String
         let deadline: ContinuousClock.Instant
 
         init(
@@ -35,7 +33,6 @@ extension CacheEngine {
             self.counters = route.counters
             self.threshold = route.policy.threshold(requested: request.similarityThreshold)
             self.decider = decider
-            self.embedded = route.embedded(text)
             self.deadline = deadline
         }
 

@@ -41,18 +41,21 @@ extension DecisionLedger {
         }
     }
 
+    /// Wrong ones among the would-be hits, as estimated and as they were.
+    private var trialSums: (expected: Double, wrong: Double) {
+        (self.trial.reduce(0) { $0 + $1.risk }, Double(self.trial.count { !$0.isRight }))
+    }
+
     /// Enough would-be hits, no more of them wrong than was estimated and chance explains.
     private var isProven: Bool {
         guard self.total >= Self.labelsNeeded, self.trial.count >= Self.trialsNeeded else { return false }
-        let expected = self.trial.reduce(0) { $0 + $1.risk }
-        let wrong = Double(self.trial.count { !$0.isRight })
+        let (expected, wrong) = self.trialSums
         return wrong <= max(1, expected + 1.64 * expected.squareRoot())
     }
 
     /// Far more of the would-be hits are wrong than was estimated.
     private var isTrialLost: Bool {
-        let expected = self.trial.reduce(0) { $0 + $1.risk }
-        let wrong = Double(self.trial.count { !$0.isRight })
+        let (expected, wrong) = self.trialSums
         return wrong > 2 + expected + Self.surprise * expected.squareRoot()
     }
 
@@ -82,9 +85,7 @@ extension DecisionLedger {
     /// What was learnt before is not true any more: most of it is forgotten.
     private mutating func stepBack() {
         self.enter(.steppedBack)
-        let gone = max(0, self.labels.count - Self.keptAfterSurprise)
-        for label in self.labels.prefix(gone) { self.forget(label.record) }
-        self.labels.removeFirst(gone)
+        self.forgetFirst(max(0, self.labels.count - Self.keptAfterSurprise))
         self.judgedThreshold = (0, 0)
         self.sinceFit = .max / 2
     }

@@ -10,13 +10,6 @@ package import CacheModel
 package struct DecisionLedger: Sendable {
     package typealias Phase = DecisionStatistics.Phase
 
-    /// A label as it counts here.
-    struct Label: Sendable {
-        let record: DecisionRecord
-        /// Whether the threshold would have served it.
-        let reachesThreshold: Bool
-    }
-
     package let policy: DecisionPolicy
     /// From which similarity the static policy serves.
     package let threshold: Float
@@ -29,7 +22,7 @@ package struct DecisionLedger: Sendable {
     package internal(set) var audits: UInt64 = 0
     package internal(set) var wrongAudits: UInt64 = 0
     package internal(set) var feedback: (right: UInt64, wrong: UInt64) = (0, 0)
-    var labels: [Label] = []
+    var labels: [DecisionRecord] = []
     var histories: [AnswerCluster: Neighbourhood.History] = [:]
     /// Labels since the model was fitted.
     var sinceFit = 0
@@ -106,10 +99,8 @@ package struct DecisionLedger: Sendable {
 
     /// Takes a label.
     package mutating func learn(_ record: DecisionRecord) {
-        self.insert(record)
-        self.sinceFit += 1
-        guard self.policy.kind == .calibrated else { return }
-        self.judge(record)
+        self.recall(record)
+        if self.policy.kind == .calibrated { self.judge(record) }
     }
 
     /// Takes a label that another replica, or an earlier life, has judged already.
@@ -120,11 +111,9 @@ package struct DecisionLedger: Sendable {
 
     private mutating func insert(_ record: DecisionRecord) {
         if self.labels.count >= Limits.maximumDecisionRecords {
-            for label in self.labels.prefix(Limits.maximumDecisionRecords / 8) { self.forget(label.record) }
-            self.labels.removeFirst(Limits.maximumDecisionRecords / 8)
+            self.forgetFirst(Limits.maximumDecisionRecords / 8)
         }
-        let reaches = record.similarity >= self.threshold && !record.isGuarded
-        self.labels.append(Label(record: record, reachesThreshold: reaches))
+        self.labels.append(record)
         var history = self.histories[record.cluster] ?? Neighbourhood.History()
         if record.isRight { history.right += 1 } else { history.wrong += 1 }
         self.histories[record.cluster] = history
@@ -140,7 +129,13 @@ package struct DecisionLedger: Sendable {
         }
     }
 
-    mutating func forget(_ record: DecisionRecord) {
+    /// Forgets the oldest labels that are kept.
+    mutating func forgetFirst(_ count: Int) {
+        for label in self.labels.prefix(count) { self.forget(label) }
+        self.labels.removeFirst(count)
+    }
+
+    private mutating func forget(_ record: DecisionRecord) {
         guard var history = self.histories[record.cluster] else { return }
         if record.isRight { history.right -= 1 } else { history.wrong -= 1 }
         self.histories[record.cluster] = history.right + history.wrong > 0 ? history : nil
@@ -156,7 +151,7 @@ package struct DecisionLedger: Sendable {
         RiskModel.fitted(
             to: self.labels.map {
                 LabelledFeatures(
-                    features: $0.record.features, isRight: $0.record.isRight, weight: $0.record.wouldServe ? 5 : 1)
+                    features: $0.features, isRight: $0.isRight, weight: $0.wouldServe ? 5 : 1)
             }, prior: .prior)
     }
 

@@ -50,16 +50,18 @@ package struct Neighbourhood: Sendable {
 
     /// The cluster with the most votes, each the heavier the nearer; `nil` if there is nobody.
     package var leader: AnswerCluster? {
-        guard let first = self.members.first else { return nil }
-        var best = first.cluster
+        var best = self.members.first?.cluster
         var most: Float = 0
-        for (index, member) in self.members.enumerated() {
-            // Each cluster once, at its first member: there are few.
-            if self.members[..<index].contains(where: { $0.cluster == member.cluster }) { continue }
-            let votes = self.votes(for: member.cluster, sharpness: 20)
-            if votes > most { (best, most) = (member.cluster, votes) }
+        for cluster in self.clusters {
+            let votes = self.votes(for: cluster, sharpness: 20)
+            if votes > most { (best, most) = (cluster, votes) }
         }
         return best
+    }
+
+    /// Each once, by its nearest member: there are few.
+    private var clusters: [AnswerCluster] {
+        self.members.reduce(into: []) { if !$0.contains($1.cluster) { $0.append($1.cluster) } }
     }
 
     private func votes(for cluster: AnswerCluster?, sharpness: Float) -> Float {
@@ -79,9 +81,6 @@ package struct Neighbourhood: Sendable {
         let similarity = own.first ?? 0
         let margin = similarity - (others.first ?? Self.noOther)
         let ten = self.members.prefix(10).count { $0.cluster == cluster }
-        var clusters = 0
-        for (index, member) in self.members.enumerated()
-        where !self.members[..<index].contains(where: { $0.cluster == member.cluster }) { clusters += 1 }
         func agreement(_ sharpness: Float) -> Float {
             self.votes(for: cluster, sharpness: sharpness) / self.votes(for: nil, sharpness: sharpness)
         }
@@ -95,7 +94,7 @@ package struct Neighbourhood: Sendable {
             (mean(own) ?? similarity) - (mean(others) ?? Self.noOther),
             logf((history.right + 1) / (history.wrong + 0.5)),
             self.members[min(4, self.members.count - 1)].similarity, similarity * similarity,
-            Float(clusters) / Float(Limits.maximumNeighbours),
+            Float(self.clusters.count) / Float(Limits.maximumNeighbours),
             logf((history.right + 1) / (history.right + history.wrong + 1.5)),
             self.members.first?.cluster == cluster ? 1 : 0, own.count > 1 ? 1 : 0, margin * similarity,
         ]
