@@ -19,6 +19,14 @@ private let digest = String(repeating: "0", count: 64)
         return try await Programs.run("semcached", arguments, environment: environment)
     }
 
+    /// With a store of its own: one that another has open is another reason not to start.
+    private func start(model: String) async throws -> ProgramResult {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("store-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        return try await Programs.run(
+            "semcached", ["--port", "0", "--model", model, "--set", "store.path=\(folder.path)/cache.sqlite"])
+    }
+
     @Test func `the example file is right`() async throws {
         let example = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../deploy/semcached.yaml").standardizedFileURL.path
@@ -192,7 +200,7 @@ private let digest = String(repeating: "0", count: 64)
     }
 
     @Test func `a missing model is an error that says how to get it`() async throws {
-        let result = try await Programs.run("semcached", ["--port", "0", "--model", "/nonexistent/model"])
+        let result = try await self.start(model: "/nonexistent/model")
         #expect(result.status == 1)
         #expect(result.errors.contains("/nonexistent/model") && result.errors.contains("deploy/model"))
     }
@@ -210,7 +218,7 @@ private let digest = String(repeating: "0", count: 64)
         try weights.seek(toOffset: 40_000_000)
         try weights.write(contentsOf: Data([1, 2, 3, 4]))
         try weights.close()
-        let result = try await Programs.run("semcached", ["--port", "0", "--model", folder.path])
+        let result = try await self.start(model: folder.path)
         #expect(result.status == 1)
         #expect(result.errors.contains("model.safetensors") && result.errors.contains("SHA-256"))
     }
