@@ -30,17 +30,44 @@ struct LabelledStream {
         try Self(rows("\(name)-stream.tsv").map { ($0[0], Set([$0[1]])) })
     }
 
+    /// By which caches are compared.
+    static let streams = ["banking77-stream.tsv", "clinc150-stream.tsv", "nq-open.ndjson"]
+
+    /// Texts of all questions of the streams, as they are embedded.
+    static func asked() throws -> Set<String> {
+        var asked: Set<String> = []
+        for name in Self.streams {
+            let texts: [String]
+            if name.hasSuffix(".tsv") {
+                texts = try rows(name).map { $0[0] }
+            } else {
+                struct Line: Decodable { let prompt: String }
+                let data = try Data(contentsOf: URL(fileURLWithPath: "\(Self.folder ?? "")/\(name)"))
+                texts = try data.split(separator: 10).map { try JSONDecoder().decode(Line.self, from: $0).prompt }
+            }
+            for text in texts { asked.insert(Self.embedded(text)) }
+        }
+        return asked
+    }
+
+    static func embedded(_ text: String) -> String {
+        (try? CanonicalPrompt(text)).map { QuestionText.normalised($0).text } ?? text
+    }
+
     /// Questions of Disfl-QA with the same question as it was spoken, and adversarial pairs: mostly questions of which
-    /// each has an answer of its own. No question of a stream by which caches are compared.
+    /// each has an answer of its own. No pair with a question of a stream, or the prior would know what it is judged on.
     static func pairs() throws -> Self {
+        let asked = try self.asked()
         var questions: [(String, Set<String>)] = []
         var known: [String: String] = [:]
-        for (number, row) in try rows("disfl-qa-pairs.tsv").shuffled(using: &Self.order).prefix(5000).enumerated() {
+        for (number, row) in try rows("disfl-qa-pairs.tsv").shuffled(using: &Self.order).prefix(5000).enumerated()
+        where !asked.contains(Self.embedded(row[0])) && !asked.contains(Self.embedded(row[1])) {
             known[row[0]] = "d\(number)"
             questions.append((row[0], ["d\(number)"]))
             questions.append((row[1], ["d\(number)"]))
         }
-        for (number, row) in try rows("adversarial-pairs-dev.tsv").enumerated() {
+        for (number, row) in try rows("adversarial-pairs-dev.tsv").enumerated()
+        where !asked.contains(Self.embedded(row[1])) && !asked.contains(Self.embedded(row[2])) {
             let answer = known[row[1]] ?? "a\(number)"
             if known[row[1]] == nil { questions.append((row[1], [answer])) }
             known[row[1]] = answer
@@ -74,6 +101,14 @@ struct LabelledStream {
             done.wait()
         }
         self.vectors = vectors.withLock { $0 }
+    }
+
+    /// Streams one after the other, of each so many questions.
+    static func sequence(_ parts: [Self], of count: Int) -> Self {
+        var whole = parts[0]
+        whole.questions = parts.flatMap { $0.questions.prefix(count) }
+        whole.vectors = parts.flatMap { $0.vectors.prefix(count) }
+        return whole
     }
 
     func shuffled(_ seed: UInt64) -> Self {

@@ -12,7 +12,11 @@ struct PriorFitting {
     @Test func `the prior is fitted`() throws {
         var play = StreamPlay(policy: DecisionPolicy())
         play.servesNothing = true
-        let records = play(try LabelledStream.pairs().shuffled(11), seed: 1).records
+        let pairs = try LabelledStream.pairs()
+        let asked = try LabelledStream.asked()
+        #expect(asked.count > 30_000)
+        #expect(!pairs.questions.contains { asked.contains(LabelledStream.embedded($0.prompt.text)) })
+        let records = play(pairs.shuffled(11), seed: 1).records
         let count = RiskModel.count - 1
         let means = (0..<count).map { feature in
             records.reduce(0) { $0 + Double($1.features[feature]) } / Double(records.count)

@@ -10,16 +10,21 @@ import Decisions
 /// everything.
 struct StreamPlay {
     struct Result {
-        var hits = 0
-        var wrong = 0
-        var hitsOfSecondHalf = 0
-        var wrongOfSecondHalf = 0
+        /// Of each question whether it got a wrong answer; nothing if it got none.
+        var isWrong: [Bool?] = []
         var phases: [String] = []
         /// Of each candidate that was decided on by estimate.
         var estimates: [(risk: Double, isWrong: Bool)] = []
         var records: [DecisionRecord] = []
         /// What deciding took, beyond the search.
         var times: [Duration] = []
+
+        /// Of the questions of one part of `count`, from 0: answered, and wrongly answered, in percent.
+        func shares(ofPart part: Int, of count: Int) -> (hits: Double, wrong: Double) {
+            let outcomes = self.isWrong[part * self.isWrong.count / count..<(part + 1) * self.isWrong.count / count]
+            func share(_ number: Int) -> Double { 100 * Double(number) / Double(outcomes.count) }
+            return (share(outcomes.count { $0 != nil }), share(outcomes.count { $0 == true }))
+        }
     }
 
     private struct Stored {
@@ -43,10 +48,10 @@ struct StreamPlay {
         let count = min(self.limit, stream.questions.count)
         for place in 0..<count {
             let (question, vector) = (stream.questions[place], stream.vectors[place])
-            if place == count / 2 { (result.hitsOfSecondHalf, result.wrongOfSecondHalf) = (result.hits, result.wrong) }
+            let phase = ledger.phase
+            defer { if phase != ledger.phase { result.phases.append("\(place): \(ledger.phase)") } }
             if let own = exact[question.prompt.text] {
-                result.hits += 1
-                if stored[own].answers.isDisjoint(with: question.answers) { result.wrong += 1 }
+                result.isWrong.append(stored[own].answers.isDisjoint(with: question.answers))
                 continue
             }
             let near = Self.nearest(vector, stored)
@@ -78,10 +83,10 @@ struct StreamPlay {
                 chosen.isSame || Double.random(in: 0..<1, using: &generator) >= ledger.auditRate
             {
                 ledger.noteServed()
-                result.hits += 1
-                if !isRight(chosen) { result.wrong += 1 }
+                result.isWrong.append(!isRight(chosen))
                 continue
             }
+            result.isWrong.append(nil)
             let answer = question.answers.min() ?? ""
             var cluster = AnswerCluster(of: Array(answer.utf8))
             if let leader, !leader.isSame {
@@ -91,10 +96,8 @@ struct StreamPlay {
                 let would =
                     leader.refusal == nil && ledger.serves(similarity: leader.match.similarity, risk: leader.risk)
                 let record = leader.record(isRight: label, source: would ? .audit : .store)
-                let phase = ledger.phase
                 ledger.learn(record)
                 if self.servesNothing { result.records.append(record) }
-                if phase != ledger.phase { result.phases.append("\(place): \(ledger.phase)") }
                 if ledger.isFitDue, !self.servesNothing { ledger.adopt(ledger.fittedModel()) }
             }
             let number = UInt64(stored.count)
@@ -105,8 +108,6 @@ struct StreamPlay {
             exact[question.prompt.text] = stored.count
             stored.append(Stored(match: entry, vector: vector, answers: question.answers))
         }
-        result.hitsOfSecondHalf = result.hits - result.hitsOfSecondHalf
-        result.wrongOfSecondHalf = result.wrong - result.wrongOfSecondHalf
         return result
     }
 

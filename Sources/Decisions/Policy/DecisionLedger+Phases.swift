@@ -13,6 +13,8 @@ extension DecisionLedger {
     /// Deviations by which labels may be worse than estimated. Many: it is looked at with every label, and estimates are
     /// never quite right.
     private static let surprise = 6.0
+    /// Labels without which a threshold is not found bad: a few may be all of one odd question.
+    private static let leastJudgedByThreshold = 10.0
     /// Labels of before a surprise that may still be true: a surprise may be chance.
     static let keptAfterSurprise = 1_500
 
@@ -31,12 +33,12 @@ extension DecisionLedger {
             }
         }
         switch self.phase {
-        case .learning:
+        case .learning, .steppedBack:
             if self.isProven { self.enter(.calibrated) } else if self.isThresholdBad { self.enter(.exactOnly) }
-        case .exactOnly, .steppedBack:
+        case .exactOnly:
             if self.isProven { self.enter(.calibrated) }
         case .calibrated:
-            if self.isSurprised || self.isTrialLost { self.stepBack() }
+            if self.isSurprised || self.isTrialLost { self.stepBack(keeping: Self.keptAfterSurprise) }
         case .threshold, .unavailable: break
         }
     }
@@ -48,7 +50,9 @@ extension DecisionLedger {
 
     /// Enough would-be hits, no more of them wrong than was estimated and chance explains.
     private var isProven: Bool {
-        guard self.total >= Self.labelsNeeded, self.trial.count >= Self.trialsNeeded else { return false }
+        // After a step back only what came since counts.
+        let labels = self.phase == .steppedBack ? UInt64(self.recent.count) : self.total
+        guard labels >= Self.labelsNeeded, self.trial.count >= Self.trialsNeeded else { return false }
         let (expected, wrong) = self.trialSums
         return wrong <= max(1, expected + 1.64 * expected.squareRoot())
     }
@@ -72,7 +76,7 @@ extension DecisionLedger {
     private var isThresholdBad: Bool {
         let (labels, wrong) = (Double(self.judgedThreshold.labels), Double(self.judgedThreshold.wrong))
         let expected = labels * max(self.policy.wrongHitLimit, 0.03)
-        return wrong >= 3 && wrong > expected + 3 * expected.squareRoot()
+        return labels >= Self.leastJudgedByThreshold && wrong >= 3 && wrong > expected + 3 * expected.squareRoot()
     }
 
     private mutating func enter(_ phase: Phase) {
@@ -82,10 +86,12 @@ extension DecisionLedger {
         self.served = 0
     }
 
-    /// What was learnt before is not true any more: most of it is forgotten.
-    private mutating func stepBack() {
+    /// What was learnt before says little of what is asked now.
+    ///
+    /// - Parameter count: Labels that may still be true.
+    mutating func stepBack(keeping count: Int) {
         self.enter(.steppedBack)
-        self.forgetFirst(max(0, self.labels.count - Self.keptAfterSurprise))
+        self.forgetFirst(max(0, self.labels.count - count))
         self.judgedThreshold = (0, 0)
         self.sinceFit = .max / 2
     }
@@ -118,25 +124,35 @@ extension DecisionLedger {
         for number in [
             self.total, self.right, self.audits, self.wrongAudits, self.feedback.right, self.feedback.wrong,
         ] { bytes.append(integer: number) }
+        bytes.append(integer: self.window.limit.bitPattern)
         for weight in self.model.weights { bytes.append(integer: weight.bitPattern) }
         return bytes
     }
 
+    /// Above, a total is none, and could overflow.
+    private static let greatestTotal: UInt64 = 1 << 48
+
     /// - Returns: Whether it could be read.
     package mutating func adopt(snapshot bytes: [UInt8]) -> Bool {
-        let head = 50
+        let head = 58
         guard bytes.count == head + 8 * RiskModel.count, bytes[0] == RiskModel.version,
             Int(bytes[1]) < Phase.allCases.count
         else { return false }
         let weights = (0..<RiskModel.count).map { Double(bitPattern: bytes.integer(at: head + 8 * $0)) }
-        guard weights.allSatisfy(\.isFinite) else { return false }
         let numbers: [UInt64] = (0..<6).map { bytes.integer(at: 2 + 8 * $0) }
+        let limit = Double(bitPattern: bytes.integer(at: 50))
+        guard weights.allSatisfy(\.isFinite), numbers.allSatisfy({ $0 <= Self.greatestTotal }), (0...1).contains(limit)
+        else { return false }
+        self.window.begin(with: limit)
         self.adopt(RiskModel(weights: weights))
         (self.total, self.right) = (max(self.total, numbers[0]), max(self.right, numbers[1]))
         (self.audits, self.wrongAudits) = (max(self.audits, numbers[2]), max(self.wrongAudits, numbers[3]))
         self.feedback = (max(self.feedback.right, numbers[4]), max(self.feedback.wrong, numbers[5]))
         let phase = Phase.allCases[Int(bytes[1])]
-        if self.policy.kind == .calibrated, phase != .threshold, phase != .unavailable, phase != self.phase {
+        // Who has stepped back trusts estimates again when they are proven to it, not because another still does.
+        let hasDoubts = phase == .calibrated && (self.phase == .steppedBack || self.phase == .exactOnly)
+        if self.policy.kind == .calibrated, phase != .threshold, phase != .unavailable, phase != self.phase, !hasDoubts
+        {
             self.enter(phase)
         }
         return true

@@ -55,11 +55,16 @@ package struct DecisionLedger: Sendable {
     /// Takes note of a Lookup; see ``RiskWindow/note(_:budget:cap:)``.
     package mutating func note(_ risk: Double) {
         self.window.note(
-            risk, budget: Self.steering * self.policy.errorBudget, cap: Self.steering * self.policy.wrongHitLimit)
+            risk, budget: self.steering * self.policy.errorBudget, cap: self.steering * self.policy.wrongHitLimit)
+        if self.phase == .calibrated, self.window.isChanged {
+            self.window.startAnew()
+            self.stepBack(keeping: .max)
+        }
     }
 
-    /// Steered to a little less than what is allowed: a share that is right on average is too high half of the time.
-    static let steering = 0.95
+    /// Steered to a little less than what is allowed: a share that is right on average is too high half of the time. And to
+    /// the less the more is allowed, because far from certainty estimates are rather too low.
+    var steering: Double { max(0.8, 0.975 - 2.5 * self.policy.errorBudget) }
 
     /// Whether a candidate that no guard refuses is served.
     ///

@@ -65,7 +65,10 @@ package struct DecisionRecord: Sendable, Equatable {
             let cluster = AnswerCluster(bytes: bytes[14..<30])
         else { return nil }
         let numbers = ([6, 10] + (0..<count).map { head + 4 * $0 }).map { Float(bitPattern: bytes.integer(at: $0)) }
-        guard numbers.allSatisfy(\.isFinite) else { return nil }
+        // Who judges an answer by a lookup id sends one back, in which anything can be.
+        guard numbers.allSatisfy(\.isFinite), (-1.001...1.001).contains(numbers[0]), (0...1).contains(numbers[1]) else {
+            return nil
+        }
         self.init(
             isRight: bytes[1] & 0x10 != 0, source: source, similarity: numbers[0], risk: numbers[1],
             isGuarded: bytes[1] & 0x20 != 0, cluster: cluster, features: Array(numbers[2...]))

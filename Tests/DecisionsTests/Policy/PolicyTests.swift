@@ -178,12 +178,85 @@ struct PolicyTests {
         let isRead = next.adopt(snapshot: bytes)
         #expect(isRead)
         #expect(next.phase == .calibrated && next.model == ledger.model && next.total == ledger.total)
-        // Until it has seen what is asked, it serves nothing by estimate.
-        #expect(!next.serves(similarity: 0.99, risk: 0.003))
+        // By the limit that was found before, until it has seen itself what is asked.
+        #expect(next.window.limit == ledger.window.limit && next.window.limit > 0)
+        #expect(next.serves(similarity: 0.7, risk: 0.003) && !next.serves(similarity: 0.99, risk: 0.9))
+        for _ in 0..<100 { next.note(0.9) }
+        #expect(!next.serves(similarity: 0.7, risk: 0.003))
         for count in 0..<bytes.count {
             var other = DecisionLedger(DecisionPolicy(), threshold: 0.85)
             let isReadToo = other.adopt(snapshot: Array(bytes[..<count]))
             #expect(!isReadToo)
+        }
+    }
+
+    @Test func `numbers that no cache can have reached are no snapshot`() {
+        let bytes = Self.ledger().snapshot
+        for place in stride(from: 2, to: 58, by: 8) {
+            var damaged = bytes
+            for byte in 0..<8 { damaged[place + byte] = 0xff }
+            var ledger = DecisionLedger(DecisionPolicy(), threshold: 0.85)
+            let isRead = ledger.adopt(snapshot: damaged)
+            #expect(!isRead, "at \(place)")
+            ledger.learn(Self.record(right: true, risk: 0.1))
+        }
+    }
+
+    private static func calibrated() -> DecisionLedger {
+        var ledger = Self.ledger()
+        for number in 0..<300 {
+            ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
+        }
+        return ledger
+    }
+
+    @Test func `when far fewer questions have a sure answer than before, trust ends until it is earned again`() {
+        var ledger = Self.calibrated()
+        #expect(ledger.phase == .calibrated)
+        let trusting = ledger.snapshot
+        var count = 0
+        while ledger.phase == .calibrated, count < 200 {
+            ledger.note(0.9)
+            count += 1
+        }
+        #expect(ledger.phase == .steppedBack && count <= 100)
+        // Its labels may still be true, and another that has not noticed yet does not talk it out of it.
+        #expect(ledger.labels.count == 300)
+        let isRead = ledger.adopt(snapshot: trusting)
+        #expect(isRead && ledger.phase == .steppedBack)
+        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9) }
+        for number in 0..<Int(DecisionLedger.labelsNeeded) {
+            #expect(ledger.phase == .steppedBack)
+            ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
+        }
+        #expect(ledger.phase == .calibrated)
+    }
+
+    @Test(arguments: UInt64(0)..<20)
+    func `chance alone does not end the trust`(seed: UInt64) {
+        var ledger = Self.calibrated()
+        var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
+        for _ in 0..<20_000 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            ledger.note(state >> 40 & 0xff < 0x98 ? 0.005 : 0.9)
+            #expect(ledger.phase == .calibrated)
+        }
+    }
+
+    @Test func `a threshold that serves wrong answers after a step back is given up as well`() {
+        var ledger = Self.calibrated()
+        while ledger.phase == .calibrated { ledger.note(0.9) }
+        for _ in 0..<20 { ledger.learn(Self.record(right: false, risk: 0.9, similarity: 0.9, source: .audit)) }
+        #expect(ledger.phase == .exactOnly)
+    }
+
+    @Test func `a record whose numbers are no similarity or risk is none`() {
+        let good = Self.record(right: true, risk: 0.5)
+        #expect(DecisionRecord(bytes: good.bytes(origin: 1)) != nil)
+        for (risk, similarity) in [(-0.1, 0.8), (1.1, 0.8), (-1e30, 0.8), (0.5, 1.1), (0.5, -1e30)] as [(Float, Float)]
+        {
+            let bad = Self.record(right: true, risk: risk, similarity: similarity)
+            #expect(DecisionRecord(bytes: bad.bytes(origin: 1)) == nil)
         }
     }
 
