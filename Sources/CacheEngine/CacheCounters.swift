@@ -26,7 +26,12 @@ package final class CacheCounters: Sendable {
     private let abortedStores = Atomic<UInt64>(0)
 
     private let savings: SavingsCounter
-    private let decider = Mutex<CacheDecider?>(nil)
+    private struct Latest {
+        // What it takes is bounded by how many are kept.
+        weak var decider: CacheDecider?
+    }
+
+    private let latest = Mutex(Latest())
 
     /// - Parameter savings: Of the tenant.
     init(savings: SavingsCounter) { self.savings = savings }
@@ -53,7 +58,7 @@ package final class CacheCounters: Sendable {
     }
 
     /// What decides for the cache counts as well.
-    func include(_ decider: CacheDecider) { self.decider.withLock { $0 = decider } }
+    func include(_ decider: CacheDecider) { self.latest.withLock { $0.decider = decider } }
 
     func countStore() { self.stores.add(1, ordering: .relaxed) }
     func countInvalidated(_ count: Int) { self.invalidatedEntries.add(UInt64(count), ordering: .relaxed) }
@@ -65,7 +70,7 @@ package final class CacheCounters: Sendable {
     func countEvicted() { self.evictedEntries.add(1, ordering: .relaxed) }
 
     func add(to statistics: inout CacheStatistics) {
-        self.decider.withLock { $0 }?.add(to: &statistics.decision)
+        self.latest.withLock { $0.decider }?.add(to: &statistics.decision)
         statistics.exactHitsL1 += self.exactHitsL1.load(ordering: .relaxed)
         statistics.exactHitsStore += self.exactHitsStore.load(ordering: .relaxed)
         statistics.semanticHitsL1 += self.semanticHitsL1.load(ordering: .relaxed)

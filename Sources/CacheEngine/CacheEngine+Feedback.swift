@@ -36,15 +36,19 @@ extension CacheEngine {
         let partition = Partition(of: route.partition.cache, restoring: lookup.partition, identity: route.identity.key)
         let decider = self.deciders.decider(of: route)
         if request.verdict == .wrong {
+            let entry = try await self.entry(lookup.entry, in: partition)
+            // An entry that was stored again has another answer, which nobody has judged.
+            let judged = entry.flatMap { $0.cluster == lookup.record.cluster ? $0 : nil }
             try await self.block(
-                BlockedPair(question: lookup.question, entry: lookup.entry, cluster: lookup.record.cluster),
-                in: partition, by: deadline)
+                lookup.entry, in: [lookup.record.cluster] + (judged.map { [AnswerCluster(of: $0.response)] } ?? []),
+                for: lookup.question, partition, by: deadline)
         }
         guard route.policy.decision.kind == .calibrated else {
             return FeedbackOutcome(isBlocked: request.verdict == .wrong, isLearnt: false)
         }
         await decider.refresh()
-        await decider.learn(lookup.record.judged(isRight: request.verdict == .right), isUrgent: true)
+        decider.learn(lookup.record.judged(isRight: request.verdict == .right))
+        await decider.tell(isUrgent: true)
         return FeedbackOutcome(isBlocked: request.verdict == .wrong, isLearnt: true)
     }
 
@@ -64,9 +68,10 @@ extension CacheEngine {
         let asked = AskedQuestion(text, route.policy.decision)
         let isOwn = request.entry == id
         if request.verdict == .wrong {
-            let question = asked.id(in: partition)
             try await self.block(
-                BlockedPair(question: question, entry: entry.id, cluster: entry.cluster), in: partition, by: deadline)
+                entry.id, in: [entry.cluster, AnswerCluster(of: entry.response)], for: asked.id(in: partition),
+                partition,
+                by: deadline)
             // The answer to the very prompt: what is wrong for it is not to be had by asking for it.
             if isOwn { _ = try await self.remove(.entry(id, in: partition), isDryRun: false) }
         }
@@ -77,13 +82,14 @@ extension CacheEngine {
         let embedding = try await self.embedding(of: text, on: route, given: given, by: deadline, priority: .lookup)
         return FeedbackOutcome(
             isBlocked: request.verdict == .wrong,
-            isLearnt: await self.label(entry, asked, embedding, partition, route, isRight: request.verdict == .right))
+            isLearnt: await self.label(
+                entry, asked, embedding, partition, route, without: id, isRight: request.verdict == .right))
     }
 
     /// Makes a label of a verdict, from what the decision would see now.
     private func label(
         _ entry: CacheEntry, _ asked: AskedQuestion, _ embedding: Embedding, _ partition: Partition,
-        _ route: CacheRoute, isRight: Bool
+        _ route: CacheRoute, without own: EntryID, isRight: Bool
     ) async -> Bool {
         let decider = self.deciders.decider(of: route)
         await decider.refresh()
@@ -91,10 +97,11 @@ extension CacheEngine {
         do throws(VectorStoreError) {
             let result = try await self.store.nearest(query, in: partition, at: self.now)
             guard let near = result.neighbours.first(where: { $0.id == entry.id }) else { return false }
-            let candidates = Candidates(asked, result, decider.ledger())
+            let candidates = Candidates(asked, result, decider.ledger(), without: own)
             let appraisal = candidates.appraise(LookupMatch(entry: entry, similarity: near.similarity))
-            guard !appraisal.isSame else { return false }
-            await decider.learn(appraisal.record(isRight: isRight, source: .feedback), isUrgent: true)
+            guard appraisal.isEstimated else { return false }
+            decider.learn(appraisal.record(isRight: isRight, source: .feedback))
+            await decider.tell(isUrgent: true)
             return true
         } catch {
             self.troubles.note("store", error.code.rawValue, error.message)
@@ -102,21 +109,23 @@ extension CacheEngine {
         }
     }
 
+    /// Notes that an entry's answer is wrong for a question.
+    ///
+    /// - Parameter clusters: That in which the answer is, and its own, in which it is again if the other one is left.
     private func block(
-        _ pair: BlockedPair, in partition: Partition, by deadline: ContinuousClock.Instant
+        _ entry: EntryID, in clusters: [AnswerCluster], for question: EntryID, _ partition: Partition,
+        by deadline: ContinuousClock.Instant
     ) async throws(CacheError) {
-        do throws(VectorStoreError) {
-            try await self.store.block(pair, in: partition, by: deadline)
-        } catch {
-            // It may be there: memory must not answer with what it forbids.
-            self.forgetSemantic(pair.entry, in: partition)
-            throw self.refusal(error)
+        // Also after an error it may be there: memory must not answer with what it forbids.
+        defer { self.memory.storeChanged(entry, in: partition) }
+        for cluster in Set(clusters) {
+            do throws(VectorStoreError) {
+                try await self.store.block(
+                    BlockedPair(question: question, entry: entry, cluster: cluster), in: partition, by: deadline)
+            } catch {
+                throw self.refusal(error)
+            }
         }
-        self.forgetSemantic(pair.entry, in: partition)
-    }
-
-    private func forgetSemantic(_ entry: EntryID, in partition: Partition) {
-        self.memory.storeChanged(entry, in: partition)
     }
 
     /// Both have the same answer: the prompt's own entry, if there is one, joins the other's cluster.

@@ -100,6 +100,7 @@ extension CacheEngine {
         case .tenant(let scope):
             self.memory.removeAll(of: scope)
             self.fills.heard(.emptiedTenant, of: scope)
+            self.deciders.forget(scope)
             for pool in self.pools.all { pool.forget(scope.tenant) }
         }
     }

@@ -139,9 +139,8 @@ extension CacheEngine {
         }
         // Again: it may have been removed while the prompt was embedded.
         if exact != nil, let exact = try await self.exact(inquiry, at: now) {
-            let others = result.matches.filter { $0.entry.id != exact.id }
-            let matches = ([LookupMatch(exact)] + others).prefix(request.topK)
-            return .hit(LookupHit(kind: .exact, tier: .store, matches: Array(matches), at: now))
+            let others = try await self.others(besides: exact, of: result, inquiry)
+            return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)] + others, at: now))
         }
         guard !result.matches.isEmpty else {
             if inquiry.policy.decision.kind == .calibrated { inquiry.decider.note(1) }
@@ -156,8 +155,11 @@ extension CacheEngine {
             miss.decision = explanation
             return .miss(miss)
         case .serve(let matches, let explanation, let lookup):
-            // Otherwise others would be answered by what the prompt does not say.
-            if request.mode == .both, request.topK == 1, request.maximumAge == nil, inquiry.isPlain {
+            // Otherwise others would be answered by what the prompt does not say, or by a lower threshold than theirs.
+            let isOrdinary =
+                explanation?.kind != .threshold
+                || matches[0].similarity >= inquiry.policy.threshold(requested: nil)
+            if request.mode == .both, request.topK == 1, request.maximumAge == nil, inquiry.isPlain, isOrdinary {
                 self.memory.insert(matches[0], for: inquiry.id, of: inquiry.partition.cache, ticket: ticket)
             }
             var hit = LookupHit(kind: .semantic, tier: .store, matches: matches, at: now)

@@ -14,6 +14,7 @@ extension CacheEngine: StoreObserver {
             self.memory.removeAll(of: cache)
         case .emptiedTenant:
             self.memory.removeAll(of: tenant)
+            self.deciders.forget(tenant)
             for pool in self.pools.all { pool.forget(tenant.tenant) }
         case .missed:
             self.memory.removeAll(of: tenant)

@@ -53,6 +53,7 @@ extension CacheEngine {
         let result = try await self.put(
             entry, embedding, in: partition, route, lease: request.lease, by: deadline)
         route.counters.countStore()
+        if route.policy.decision.kind == .calibrated { await self.deciders.decider(of: route).tell() }
         return StoreOutcome(
             id: entry.id, freshUntil: entry.freshUntil, expiresAt: entry.expiresAt,
             isReplacement: result.isReplacement)

@@ -62,7 +62,7 @@ package final class CacheEngine: Sendable {
         self.metrics = EngineMetrics(metrics)
         let troubles = TroubleLog(logger)
         self.fills = Fills(self.store, troubles)
-        self.deciders = Deciders(self.store, troubles)
+        self.deciders = Deciders(self.store, memory, troubles)
         self.judges = judges
         self.pools = pools
         self.memory = memory
@@ -91,7 +91,9 @@ package final class CacheEngine: Sendable {
 
     /// Puts another configuration in force, from the next call on.
     package func replace(_ directory: TenantDirectory) {
-        self.tenants.withLock { tenants in
+        // What was found by other rules is not to be remembered.
+        let changed = self.tenants.withLock { tenants in
+            let changed = tenants.known.keys.filter { directory.policy(of: $0) != tenants.directory.policy(of: $0) }
             let hadLabel = Set(tenants.accounts.keys.filter { tenants.hasLabel($0) })
             tenants.directory = directory
             for (tenant, account) in tenants.accounts {
@@ -103,7 +105,9 @@ package final class CacheEngine: Sendable {
             }
             tenants.known = [:]
             self.generation.add(1, ordering: .releasing)
+            return changed
         }
+        for tenant in changed { self.memory.removeAll(of: TenantScope(authenticated: tenant)) }
     }
 
     /// Whether what was derived from a tenant, such as a route, is still right.
@@ -188,7 +192,8 @@ package final class CacheEngine: Sendable {
     ) -> MemoryTier.Found? {
         lease.use()
         guard mode != .semantic, lease.permits(at: leaseTime),
-            let found = self.memory.find(id, in: partition, semantic: mode == .both, at: now),
+            let found = self.memory.find(
+                id, in: partition, semantic: mode == .both && !policy.decision.isShadow, at: now),
             found.kind == .exact || found.similarity >= policy.leastRemembered(requested: threshold)
         else { return nil }
         if let maximumAge, now - found.item.entry.createdAt > maximumAge { return nil }

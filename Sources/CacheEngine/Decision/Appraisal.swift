@@ -44,6 +44,8 @@ struct Appraisal {
     let features: [Float]
     /// Estimated probability that its answer is wrong, 0…1.
     let risk: Double
+    /// Whether there is something to be learnt from it.
+    var isEstimated: Bool { !self.features.isEmpty }
 
     init(_ match: LookupMatch, to asked: AskedQuestion, in neighbourhood: Neighbourhood, _ ledger: DecisionLedger) {
         self.match = match
@@ -53,7 +55,8 @@ struct Appraisal {
         guard let stored, !self.isSame else {
             self.refusal = nil
             self.features = []
-            self.risk = 0
+            // Of a question that was not kept nothing can be said.
+            self.risk = self.isSame ? 0 : 1
             return
         }
         let (likeness, refusal) = examination(of: asked.wording, and: Wording(stored), by: asked.guards)

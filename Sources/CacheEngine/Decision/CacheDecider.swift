@@ -19,6 +19,8 @@ final class CacheDecider: Sendable {
         var lastRead: UInt64 = 0
         var pending: [[UInt8]] = []
         var pendingSince: ContinuousClock.Instant?
+        /// Whether the cache is gone, and with it what was learnt.
+        var isForgotten = false
         var refusals: [String: UInt64] = [:]
         var shadowHits: UInt64 = 0
         var judge = JudgeFigures()
@@ -34,21 +36,35 @@ final class CacheDecider: Sendable {
     let policy: DecisionPolicy
     let threshold: Float
     private let store: ObservedStore
+    private let memory: MemoryTier
     private let troubles: TroubleLog
     /// Names this process in the records that it writes.
     private let origin = UInt32.random(in: 1...(.max))
     private let state: Mutex<State>
 
-    init(_ cache: CacheScope, _ policy: CachePolicy, store: ObservedStore, troubles: TroubleLog) {
+    init(
+        _ cache: CacheScope, _ policy: CachePolicy, store: ObservedStore, memory: MemoryTier, troubles: TroubleLog
+    ) {
         self.cache = cache
         self.policy = policy.decision
         self.threshold = policy.threshold(requested: nil)
         self.store = store
+        self.memory = memory
         self.troubles = troubles
         self.state = Mutex(State(ledger: DecisionLedger(policy.decision, threshold: policy.threshold(requested: nil))))
     }
 
     private var isLearner: Bool { self.policy.kind == .calibrated }
+
+    /// Changes what is known. Where less is trusted then, memory forgets what was found by more trust.
+    private func changing(_ change: (inout State) -> Void) {
+        let isMoreCareful = self.state.withLock { state in
+            let trust = state.ledger.phase.trust
+            change(&state)
+            return state.ledger.phase.trust < trust
+        }
+        if isMoreCareful { self.memory.removeAll(of: self.cache) }
+    }
 
     // MARK: Deciding
 
@@ -62,7 +78,7 @@ final class CacheDecider: Sendable {
     }
 
     /// Takes note of a Lookup's risk; see ``DecisionLedger/note(_:)``.
-    func note(_ risk: Double) { self.state.withLock { $0.ledger.note(risk) } }
+    func note(_ risk: Double) { self.changing { $0.ledger.note(risk) } }
 
     func noteServed() { self.state.withLock { $0.ledger.noteServed() } }
 
@@ -99,29 +115,34 @@ final class CacheDecider: Sendable {
 
     // MARK: Learning
 
-    /// Takes a label, and tells the store when there are a few, or at once.
-    func learn(_ record: DecisionRecord, isUrgent: Bool) async {
-        let (isDue, isFitDue) = self.state.withLock { state -> (Bool, Bool) in
+    /// Takes a label. The store is to be told then, see ``tell(isUrgent:)``.
+    func learn(_ record: DecisionRecord) {
+        self.changing { state in
             state.ledger.learn(record)
             // What could not be told for long is lost: labels are many.
             if state.pending.count < Limits.maximumPendingLabels {
                 state.pending.append(record.bytes(origin: self.origin))
                 state.pendingSince = state.pendingSince ?? .now
             }
-            let isOld = state.pendingSince.map { .now - $0 >= Limits.labelDelay } ?? false
-            return (isUrgent || isOld || state.pending.count >= Limits.labelBatch, state.ledger.isFitDue)
         }
-        if isDue || isFitDue { await self.tell() }
+    }
+
+    /// Tells the store of labels if there are a few, or some for long, or at once; and fits the model, if that is due.
+    func tell(isUrgent: Bool = false) async {
+        let (records, isFitDue) = self.state.withLock { state -> ([[UInt8]], Bool) in
+            let isOld = state.pendingSince.map { .now - $0 >= Limits.labelDelay } ?? false
+            let isFitDue = state.ledger.isFitDue
+            guard !state.isForgotten, isUrgent || isOld || isFitDue || state.pending.count >= Limits.labelBatch else {
+                return ([], false)
+            }
+            defer { (state.pending, state.pendingSince) = ([], nil) }
+            return (state.pending, isFitDue)
+        }
+        if !records.isEmpty { await self.append(records) }
         if isFitDue { await self.fit() }
     }
 
-    private func tell() async {
-        let records = self.state.withLock { state in
-            let records = state.pending
-            (state.pending, state.pendingSince) = ([], nil)
-            return records
-        }
-        if records.isEmpty { return }
+    private func append(_ records: [[UInt8]]) async {
         do throws(VectorStoreError) {
             _ = try await self.store.append(records, to: self.cache)
         } catch {
@@ -145,8 +166,9 @@ final class CacheDecider: Sendable {
         let model = ledger.fittedModel()
         let snapshot = self.state.withLock { state in
             state.ledger.adopt(model)
-            return DecisionSnapshot(upTo: state.ledger.total, bytes: state.ledger.snapshot)
+            return state.isForgotten ? nil : DecisionSnapshot(upTo: state.ledger.total, bytes: state.ledger.snapshot)
         }
+        guard let snapshot else { return }
         do throws(VectorStoreError) {
             if try await self.store.save(snapshot, of: self.cache) { return }
             try await self.adoptSnapshot()
@@ -155,10 +177,13 @@ final class CacheDecider: Sendable {
         }
     }
 
+    /// Nothing of what is known here is told any more.
+    func forget() { self.state.withLock { $0.isForgotten = true } }
+
     private func adoptSnapshot() async throws(VectorStoreError) {
         guard let snapshot = try await self.store.snapshot(of: self.cache) else { return }
-        self.state.withLock { state in
-            if snapshot.upTo >= state.ledger.adopted { _ = state.ledger.adopt(snapshot: snapshot.bytes) }
+        self.changing { state in
+            if snapshot.upTo > state.ledger.adopted { _ = state.ledger.adopt(snapshot: snapshot.bytes) }
         }
     }
 
@@ -197,8 +222,8 @@ final class CacheDecider: Sendable {
         var count = 0
         while true {
             let page = try await self.store.records(of: self.cache, after: number)
-            self.state.withLock { state in
-                for bytes in page.records where isFirst || DecisionRecord.origin(of: bytes) != self.origin {
+            self.changing { state in
+                for bytes in page.records where DecisionRecord.origin(of: bytes) != self.origin {
                     guard let record = DecisionRecord(bytes: bytes) else { continue }
                     // One of another replica counts as one's own; in those of an earlier life the snapshot has the say.
                     if isFirst { state.ledger.recall(record) } else { state.ledger.learn(record) }
@@ -212,34 +237,13 @@ final class CacheDecider: Sendable {
     }
 }
 
-/// The deciders of all caches that are in use.
-final class Deciders: Sendable {
-    private let known = Mutex<[Digest: CacheDecider]>([:])
-    private let store: ObservedStore
-    private let troubles: TroubleLog
-
-    init(_ store: ObservedStore, _ troubles: TroubleLog) {
-        self.store = store
-        self.troubles = troubles
-    }
-
-    /// That of a route's cache; another one if its policy has changed.
-    func decider(of route: CacheRoute) -> CacheDecider {
-        let (cache, policy) = (route.partition.cache, route.policy)
-        return self.known.withLock { known in
-            if let decider = known[cache.key], decider.policy == policy.decision,
-                decider.threshold == policy.threshold(requested: nil)
-            {
-                return decider
-            }
-            let decider = CacheDecider(cache, policy, store: self.store, troubles: self.troubles)
-            // What one of them knew is in the store.
-            if known.count >= Limits.maximumDeciders, known[cache.key] == nil, let other = known.keys.first {
-                known[other] = nil
-            }
-            known[cache.key] = decider
-            route.counters.include(decider)
-            return decider
+extension DecisionStatistics.Phase {
+    /// More where more is served.
+    fileprivate var trust: Int {
+        switch self {
+        case .exactOnly: 0
+        case .threshold, .learning, .steppedBack, .unavailable: 1
+        case .calibrated: 2
         }
     }
 }

@@ -41,12 +41,39 @@ extension CacheEngine {
             if let name = reason.refusalName { decider.noteRefusal(name) }
             return .refuse(reason, NearestMiss(chosen.match), explanation)
         }
-        decider.noteServed()
-        let isAlone = inquiry.request.topK == 1
-        let others = isAlone ? [] : candidates.others(besides: chosen, threshold, ledger.phase)
-        let matches = [chosen.match] + others
-        let id = chosen.isSame || chosen.features.isEmpty ? nil : LookupID(of: chosen, to: asked, in: inquiry.partition)
-        return .serve(Array(matches.prefix(inquiry.request.topK)), explanation, id)
+        if chosen.isEstimated { decider.noteServed() }
+        let others = try await self.others(besides: chosen.match.entry.id, candidates, inquiry)
+        let id = chosen.isEstimated ? LookupID(of: chosen, to: asked, in: inquiry.partition) : nil
+        return .serve([chosen.match] + others, explanation, id)
+    }
+
+    /// What else is returned to who asked for several: whatever would be served if it was alone.
+    private func others(
+        besides first: EntryID, _ candidates: Candidates, _ inquiry: Inquiry
+    ) async throws(Trouble) -> [LookupMatch] {
+        guard inquiry.request.topK > 1, !inquiry.policy.decision.isShadow else { return [] }
+        let blocks = try await self.blocks(of: candidates.asked, inquiry)
+        let ledger = candidates.ledger
+        let threshold = inquiry.threshold(in: ledger.phase)
+        let others = candidates.matches.lazy.filter { match in
+            guard match.entry.id != first, match.similarity >= threshold,
+                !blocks.forbid(match.entry, candidates.asked)
+            else { return false }
+            let appraisal = candidates.appraise(match)
+            return appraisal.refusal == nil
+                && (appraisal.isSame
+                    || ledger.serves(similarity: match.similarity, risk: appraisal.risk, requested: threshold))
+        }
+        return Array(others.prefix(inquiry.request.topK - 1))
+    }
+
+    /// What is returned with the answer to the very prompt.
+    func others(
+        besides exact: CacheEntry, of result: NearestResult, _ inquiry: Inquiry
+    ) async throws(Trouble) -> [LookupMatch] {
+        let asked = AskedQuestion(inquiry.text, inquiry.policy.decision)
+        return try await self.others(
+            besides: exact.id, Candidates(asked, result, inquiry.decider.ledger()), inquiry)
     }
 
     /// - Returns: `nil` for a candidate that is served.
@@ -59,8 +86,14 @@ extension CacheEngine {
             || ledger.serves(
                 similarity: chosen.match.similarity, risk: chosen.risk, requested: inquiry.threshold(in: ledger.phase))
         if !isSure, inquiry.policy.decision.judge == nil { return .tooRisky }
-        if try await self.isBlocked(chosen.match, asked, inquiry) { return .blocked }
+        if try await self.blocks(of: asked, inquiry).forbid(chosen.match.entry, asked) { return .blocked }
         if let reason = await self.judged(chosen, isSure: isSure, ledger, inquiry) { return reason }
+        // Again: a judge takes its time.
+        if inquiry.policy.decision.judge != nil,
+            try await self.blocks(of: asked, inquiry).forbid(chosen.match.entry, asked)
+        {
+            return .blocked
+        }
         if inquiry.policy.decision.isShadow {
             inquiry.decider.noteShadowHit()
             return .shadow
@@ -68,18 +101,27 @@ extension CacheEngine {
         return !chosen.isSame && self.random() < ledger.auditRate ? .audited : nil
     }
 
-    /// Whether the answer was judged wrong for this question: read from the store after the search, so that what is
-    /// judged before a Lookup begins is always known to it.
-    private func isBlocked(
-        _ match: LookupMatch, _ asked: AskedQuestion, _ inquiry: Inquiry
-    ) async throws(Trouble) -> Bool {
+    /// What was judged wrong for a question: read from the store after the search, so that what is judged before a Lookup
+    /// begins is always known to it.
+    private func blocks(of asked: AskedQuestion, _ inquiry: Inquiry) async throws(Trouble) -> [BlockedPair] {
         do throws(VectorStoreError) {
-            let blocks = try await self.store.blocks(of: asked.id(in: inquiry.partition), in: inquiry.partition)
-            return blocks.contains { $0.entry == match.entry.id || $0.cluster == match.entry.cluster }
+            return try await self.store.blocks(of: asked.id(in: inquiry.partition), in: inquiry.partition)
         } catch {
             // Not to know is no reason to serve it.
             throw self.trouble(error)
         }
+    }
+}
+
+extension [BlockedPair] {
+    /// Whether the entry, or the same answer of another, was judged wrong. Another answer to the very question that took
+    /// its place was not; but where so many were wrong, none is served.
+    fileprivate func forbid(_ entry: CacheEntry, _ asked: AskedQuestion) -> Bool {
+        if self.isEmpty { return false }
+        if self.count >= Limits.maximumBlocksPerQuestion { return true }
+        let own = AnswerCluster(of: entry.response)
+        if self.contains(where: { $0.cluster == entry.cluster || $0.cluster == own }) { return true }
+        return self.contains { $0.entry == entry.id } && !asked.isSame(as: entry.prompt)
     }
 }
 
@@ -89,20 +131,6 @@ extension CacheEngine.Inquiry {
         guard phase == .calibrated, self.request.similarityThreshold == nil else { return self.threshold }
         // What is near enough is what the policy estimates.
         return self.policy.similarityFloor
-    }
-}
-
-extension Candidates {
-    /// What else is returned to who asked for several: entries with the same answer, or what the threshold lets through.
-    fileprivate func others(
-        besides chosen: Appraisal, _ threshold: Float, _ phase: DecisionStatistics.Phase
-    ) -> [LookupMatch] {
-        self.matches.filter { match in
-            guard match.entry.id != chosen.match.entry.id, match.similarity >= threshold else { return false }
-            if phase == .calibrated { return match.entry.cluster == chosen.match.entry.cluster }
-            guard let prompt = match.entry.prompt else { return true }
-            return refusal(between: self.asked.wording, and: Wording(prompt), by: self.asked.guards) == nil
-        }
     }
 }
 

@@ -5,7 +5,7 @@ import Decisions
 
 extension CacheEngine {
     /// Learns from a fresh answer whether what a Lookup would have answered instead is right, and finds the cluster that
-    /// the answer belongs to.
+    /// the answer belongs to. The store is told of it by ``CacheDecider/tell(isUrgent:)``, when the answer is stored.
     ///
     /// Trouble of the store costs a label, never the Store.
     ///
@@ -30,7 +30,7 @@ extension CacheEngine {
         let candidates = Candidates(asked, result, ledger, without: id)
         let cluster = AnswerCluster(of: response)
         var joined: AnswerCluster?
-        if let leader = candidates.leader(reaching: route.policy.similarityFloor), !leader.isSame {
+        if let leader = candidates.leader(reaching: route.policy.similarityFloor), leader.isEstimated {
             let isRight =
                 leader.match.entry.cluster == cluster
                 ? true : AnswerComparison.areSame(response, leader.match.entry.response)
@@ -38,8 +38,7 @@ extension CacheEngine {
                 let wouldServe =
                     leader.refusal == nil
                     && ledger.serves(similarity: leader.match.similarity, risk: leader.risk)
-                await decider.learn(
-                    leader.record(isRight: isRight, source: wouldServe ? .audit : .store), isUrgent: false)
+                decider.learn(leader.record(isRight: isRight, source: wouldServe ? .audit : .store))
                 if isRight { joined = leader.match.entry.cluster }
             }
         }
