@@ -143,7 +143,9 @@ extension CacheEngine {
             return .hit(LookupHit(kind: .exact, tier: .store, matches: [LookupMatch(exact)] + others, at: now))
         }
         guard !result.matches.isEmpty else {
-            if inquiry.policy.decision.kind == .calibrated { inquiry.decider.note(1) }
+            if inquiry.policy.decision.kind == .calibrated {
+                inquiry.decider.note(1, nearest: result.greatestSimilarity)
+            }
             return .miss(
                 LookupMiss(
                     reason: LookupMiss.Reason(result), nearest: result.nearestSeen,

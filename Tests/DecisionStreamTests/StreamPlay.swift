@@ -68,7 +68,8 @@ struct StreamPlay {
             let candidates = Candidates(asked, found, ledger)
             let leader = candidates.leader(reaching: 0.5)
             let same = candidates.same
-            ledger.note(same != nil ? 0 : leader.map { $0.refusal == nil ? $0.risk : 1 } ?? 1)
+            ledger.note(
+                same != nil ? 0 : leader.map { $0.refusal == nil ? $0.risk : 1 } ?? 1, nearest: near.first?.1 ?? 0)
             let chosen = same ?? (ledger.phase == .calibrated ? leader : candidates.nearest(reaching: 0.85))
             result.times.append(.now - began)
             func isRight(_ appraisal: Appraisal) -> Bool {

@@ -77,8 +77,10 @@ final class CacheDecider: Sendable {
         }
     }
 
-    /// Takes note of a Lookup's risk; see ``DecisionLedger/note(_:)``.
-    func note(_ risk: Double) { self.changing { $0.ledger.note(risk) } }
+    /// Takes note of a Lookup; see ``DecisionLedger/note(_:nearest:)``.
+    func note(_ risk: Double, nearest similarity: Float) {
+        self.changing { $0.ledger.note(risk, nearest: similarity) }
+    }
 
     func noteServed() { self.state.withLock { $0.ledger.noteServed() } }
 

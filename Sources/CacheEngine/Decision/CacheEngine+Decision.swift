@@ -19,7 +19,10 @@ extension CacheEngine {
         let isLearner = inquiry.policy.decision.kind == .calibrated
         let leader = isLearner ? candidates.leader(reaching: inquiry.policy.similarityFloor) : nil
         let same = candidates.same
-        if isLearner { decider.note(same != nil ? 0 : leader.map { $0.refusal == nil ? $0.risk : 1 } ?? 1) }
+        if isLearner {
+            let risk = same != nil ? 0 : leader.map { $0.refusal == nil ? $0.risk : 1 } ?? 1
+            decider.note(risk, nearest: result.greatestSimilarity)
+        }
         let threshold = inquiry.threshold(in: ledger.phase)
         let chosen: Appraisal?
         if let same {
@@ -141,6 +144,12 @@ extension NearestMiss {
 }
 
 extension NearestResult {
+    /// Of all that was seen; 0 without any.
+    var greatestSimilarity: Float {
+        [self.neighbours.first?.similarity, self.matches.first?.similarity, self.nearestMiss?.similarity]
+            .compactMap(\.self).max() ?? 0
+    }
+
     /// The nearest entry that is no match, or the nearest at all.
     var nearestSeen: NearestMiss? {
         self.nearestMiss ?? self.matches.first.map(NearestMiss.init)

@@ -16,6 +16,7 @@ package struct DecisionLedger: Sendable {
     package internal(set) var phase: Phase
     package internal(set) var model = RiskModel.prior
     package internal(set) var window = RiskWindow()
+    private var familiarity = FamiliarityWindow()
     /// Labels since the cache was made; those that are kept are fewer.
     package internal(set) var total: UInt64 = 0
     package internal(set) var right: UInt64 = 0
@@ -53,13 +54,12 @@ package struct DecisionLedger: Sendable {
     package func risk(of features: [Float]) -> Double { self.model.risk(of: features) }
 
     /// Takes note of a Lookup; see ``RiskWindow/note(_:budget:cap:)``.
-    package mutating func note(_ risk: Double) {
+    ///
+    /// - Parameter similarity: Of the nearest entry; 0 without any.
+    package mutating func note(_ risk: Double, nearest similarity: Float) {
         self.window.note(
             risk, budget: self.steering * self.policy.errorBudget, cap: self.steering * self.policy.wrongHitLimit)
-        if self.phase == .calibrated, self.window.isChanged {
-            self.window.startAnew()
-            self.stepBack(keeping: .max)
-        }
+        if self.familiarity.note(similarity), self.phase == .calibrated { self.stepBack(keeping: .max) }
     }
 
     /// Steered to a little less than what is allowed: a share that is right on average is too high half of the time. And to

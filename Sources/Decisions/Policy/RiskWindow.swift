@@ -12,11 +12,6 @@ package struct RiskWindow: Sendable {
     /// Nothing is served that is as likely wrong as right.
     private static let greatest = 0.5
 
-    /// Of the lookups that are remembered, those that are looked at for a change of what is asked.
-    private static let latest = 100
-    /// Deviations by which they differ then. Many: it is looked at often, and what is asked comes in bunches.
-    private static let surprise = 7.0
-
     private var risks: [Float] = []
     private var next = 0
     private var sinceReckoning = 0
@@ -24,10 +19,6 @@ package struct RiskWindow: Sendable {
     package private(set) var limit = 0.0
     /// Expected share of wrong answers among lookups, and among semantic hits, at that limit.
     package private(set) var expected = (perLookup: 0.0, perHit: 0.0)
-
-    /// Whether far fewer of the latest lookups are within the limit than of those before: other things are asked now, and
-    /// what the estimates were good for says little of them.
-    package private(set) var isChanged = false
 
     package init() {}
 
@@ -53,28 +44,6 @@ package struct RiskWindow: Sendable {
         guard self.risks.count >= Self.least, self.sinceReckoning >= Self.interval else { return }
         self.sinceReckoning = 0
         self.reckon(budget: budget, cap: cap)
-        self.isChanged = self.risks.count == Self.count && self.hasChanged
-    }
-
-    private var hasChanged: Bool {
-        var (before, latest) = (0, 0)
-        for age in 1...Self.count where Double(self.risks[(self.next + Self.count - age) % Self.count]) <= self.limit {
-            if age <= Self.latest { latest += 1 } else { before += 1 }
-        }
-        let share = Double(before) / Double(Self.count - Self.latest)
-        let expected = share * Double(Self.latest)
-        return expected - Double(latest) > Self.surprise * max(1, expected * (1 - share)).squareRoot()
-    }
-
-    /// Forgets all but the latest lookups.
-    package mutating func startAnew() {
-        var latest: [Float] = []
-        for age in (1...min(Self.latest, self.risks.count)).reversed() {
-            latest.append(self.risks[(self.next + self.risks.count - age) % self.risks.count])
-        }
-        self.risks = latest
-        self.next = 0
-        self.isChanged = false
     }
 
     private mutating func reckon(budget: Double, cap: Double) {

@@ -106,7 +106,7 @@ struct PolicyTests {
     private static func ledger() -> DecisionLedger {
         var ledger = DecisionLedger(DecisionPolicy(), threshold: 0.85)
         // Half of what is asked has an answer that is nearly sure.
-        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9) }
+        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9, nearest: 0.9) }
         return ledger
     }
 
@@ -181,7 +181,7 @@ struct PolicyTests {
         // By the limit that was found before, until it has seen itself what is asked.
         #expect(next.window.limit == ledger.window.limit && next.window.limit > 0)
         #expect(next.serves(similarity: 0.7, risk: 0.003) && !next.serves(similarity: 0.99, risk: 0.9))
-        for _ in 0..<100 { next.note(0.9) }
+        for _ in 0..<100 { next.note(0.9, nearest: 0.9) }
         #expect(!next.serves(similarity: 0.7, risk: 0.003))
         for count in 0..<bytes.count {
             var other = DecisionLedger(DecisionPolicy(), threshold: 0.85)
@@ -202,21 +202,23 @@ struct PolicyTests {
         }
     }
 
+    /// On similarities of all kinds.
     private static func calibrated() -> DecisionLedger {
         var ledger = Self.ledger()
+        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9, nearest: 0.7 + Float(number % 30) / 100) }
         for number in 0..<300 {
             ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
         }
         return ledger
     }
 
-    @Test func `when far fewer questions have a sure answer than before, trust ends until it is earned again`() {
+    @Test func `when far more questions than before are unlike all others, trust ends until it is earned again`() {
         var ledger = Self.calibrated()
         #expect(ledger.phase == .calibrated)
         let trusting = ledger.snapshot
         var count = 0
         while ledger.phase == .calibrated, count < 200 {
-            ledger.note(0.9)
+            ledger.note(0.9, nearest: 0.6)
             count += 1
         }
         #expect(ledger.phase == .steppedBack && count <= 100)
@@ -224,7 +226,7 @@ struct PolicyTests {
         #expect(ledger.labels.count == 300)
         let isRead = ledger.adopt(snapshot: trusting)
         #expect(isRead && ledger.phase == .steppedBack)
-        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9) }
+        for number in 0..<1000 { ledger.note(number % 2 == 0 ? 0.005 : 0.9, nearest: 0.9) }
         for number in 0..<Int(DecisionLedger.labelsNeeded) {
             #expect(ledger.phase == .steppedBack)
             ledger.learn(Self.record(right: number % 2 == 0, risk: number % 2 == 0 ? 0.005 : 0.9, similarity: 0.7))
@@ -238,14 +240,14 @@ struct PolicyTests {
         var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 1
         for _ in 0..<20_000 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            ledger.note(state >> 40 & 0xff < 0x98 ? 0.005 : 0.9)
-            #expect(ledger.phase == .calibrated)
+            ledger.note(0.5, nearest: 0.7 + 0.3 * Float(state >> 40 & 0xff) / 256)
         }
+        #expect(ledger.phase == .calibrated)
     }
 
     @Test func `a threshold that serves wrong answers after a step back is given up as well`() {
         var ledger = Self.calibrated()
-        while ledger.phase == .calibrated { ledger.note(0.9) }
+        while ledger.phase == .calibrated { ledger.note(0.9, nearest: 0.6) }
         for _ in 0..<20 { ledger.learn(Self.record(right: false, risk: 0.9, similarity: 0.9, source: .audit)) }
         #expect(ledger.phase == .exactOnly)
     }
