@@ -20,7 +20,8 @@ extension CacheEngine {
         case .beyond: return .tooRisky
         }
         guard let stored = chosen.match.entry.prompt else { return .judged }
-        let opinion = await judge.opinion(on: inquiry.text, and: stored, by: inquiry.deadline)
+        let opinion = await judge.opinion(
+            on: inquiry.text, and: stored, of: inquiry.partition.key, by: inquiry.deadline)
         inquiry.decider.noteJudge(failed: opinion.isSame == nil, tokens: opinion.tokens)
         return opinion.isSame == true ? nil : .judged
     }
