@@ -65,16 +65,29 @@ enum EvalCaches {
         text.replacing("{order}", with: "\(order)").replacing("{run}", with: run)
     }
 
-    /// What the service says of its decisions on a cache; `nil` if the caller may not ask, or it knows nothing yet.
-    static func decisions(
-        of cache: String, _ client: CacheClient
-    ) async throws -> ServerStatistics.Decisions? {
-        do throws(CacheClientError) {
-            return try await client.statistics(of: cache).caches.first { $0.name == cache }?.decisions
-        } catch {
-            guard error.code == .permissionDenied || error.code == .notFound else { throw error }
-            return nil
+    /// What the service says of its decisions on a cache; `nil` if the caller may not ask, it knows nothing yet, or it
+    /// cannot be asked: what was played is worth more than what is said of it.
+    static func decisions(of cache: String, _ client: CacheClient) async -> ServerStatistics.Decisions? {
+        try? await client.statistics(of: cache).caches.first { $0.name == cache }?.decisions
+    }
+
+    /// Removes what was stored in caches.
+    ///
+    /// - Returns: Whether that was done in all of them; what was not is said.
+    static func clean(_ caches: [String], _ client: CacheClient) async -> Bool {
+        var isClean = true
+        for cache in caches {
+            do {
+                _ = try await Patience.call { () async throws(CacheClientError) in
+                    try await client.invalidate(.wholeCache, in: cache)
+                }
+            } catch {
+                isClean = false
+                let fault = CommandFault(error)?.text ?? "cancelled"
+                Output.error("semcache: the cache \(Output.printable(cache)) is not cleaned: \(fault)")
+            }
         }
+        return isClean
     }
 
     /// - Throws: ``CommandFault`` if there are entries: what was stored before would be counted as wrong.

@@ -56,7 +56,7 @@ struct EvalPlayer: Sendable {
         let elapsed = ContinuousClock.now - start
         return EvalResult(
             order: self.order, cache: self.cache, self.ledger.events, parts: self.stream.parts, elapsed: elapsed,
-            decisions: try await EvalCaches.decisions(of: self.cache, self.client))
+            decisions: await EvalCaches.decisions(of: self.cache, self.client))
     }
 
     private func playAll() async throws {
