@@ -10,6 +10,10 @@ final class EvalLedger: Sendable {
         var events: [EvalEvent]
         /// For which label an entry was stored last.
         var labels: [CacheEntryID: Int] = [:]
+        /// Places of the questions whose Store is under way.
+        var stores: Set<Int> = []
+        /// Who waits for the end of any of them.
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     private let order: [Int]
@@ -39,9 +43,39 @@ final class EvalLedger: Sendable {
         self.progress.played(position + 1, of: self.order.count)
     }
 
-    func stored(_ entry: CacheEntryID, for label: Int) { self.state.withLock { $0.labels[entry] = label } }
+    /// A Store begins: its entry may be served before its receipt is here. Then ``endStore(at:_:for:)``, whatever becomes of
+    /// it.
+    func beginStore(at position: Int) { _ = self.state.withLock { $0.stores.insert(position) } }
 
-    func label(of entry: CacheEntryID) -> Int? { self.state.withLock { $0.labels[entry] } }
+    /// - Parameter entry: `nil` if it failed.
+    func endStore(at position: Int, _ entry: CacheEntryID?, for label: Int) {
+        let waiters = self.state.withLock { state in
+            state.stores.remove(position)
+            if let entry { state.labels[entry] = label }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// For which label an entry was stored. Waits for the Stores that are under way, if it may be one of theirs.
+    ///
+    /// - Returns: `nil` for an entry that this run has not stored.
+    func label(of entry: CacheEntryID) async -> Int? {
+        let begun = self.state.withLock { $0.stores }
+        while true {
+            let (label, isOver) = self.state.withLock { ($0.labels[entry], $0.stores.isDisjoint(with: begun)) }
+            if label != nil || isOver { return label }
+            await withCheckedContinuation { continuation in
+                let isOver = self.state.withLock { state in
+                    if state.labels[entry] != nil || state.stores.isDisjoint(with: begun) { return true }
+                    state.waiters.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        }
+    }
 }
 
 /// Says how far an order is, if somebody watches.
