@@ -170,7 +170,7 @@ struct RemoteKeysTests {
             #expect(await verifier.refusal(token) == .keys)
             #expect(Limits.keyFetchDeadline < Limits.handshakeDeadline)
             // With room for a busy machine.
-            #expect(ContinuousClock.now - start < Limits.keyFetchDeadline + .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(60))
         }
         #expect(log.lines == ["warning token keys cannot be fetched error.code=timeout keys=0"])
     }
