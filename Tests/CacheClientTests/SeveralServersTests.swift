@@ -11,18 +11,25 @@ import Testing
 struct SeveralServersTests {
     @Test func `calls are spread over the servers`() async throws {
         try await ScriptedReplica.withTwo { one, two, test in
-            let client = CacheClient(test.configuration)
-            try await test.call(client)
-            one.set(.holds)
-            two.set(.holds)
-            async let answers = Self.pings(client, 150)
-            var held: [ScriptedReplica.Held] = []
-            while held.count < 150 { held.append(try await test.nextHeld()) }
-            #expect(held.contains { $0.replica === one })
-            #expect(held.contains { $0.replica === two })
-            for call in held { call.answer() }
-            #expect(try await Set(answers) == ["one", "two"])
-            await client.close()
+            // A server that seemed slow because the machine stood still gets none for a while: then once more.
+            for attempt in 1...5 {
+                for replica in [one, two] { replica.set(.answers) }
+                let start = ContinuousClock.now
+                let client = CacheClient(test.configuration)
+                try await test.call(client)
+                for replica in [one, two] { replica.set(.holds) }
+                async let answers = Self.pings(client, 150)
+                var held: [ScriptedReplica.Held] = []
+                while held.count < 150 { held.append(try await test.nextHeld()) }
+                let isSlow = ContinuousClock.now - start > .seconds(1)
+                for call in held { call.answer() }
+                let names = try await Set(answers)
+                await client.close()
+                if names.count < 2, isSlow, attempt < 5 { continue }
+                #expect(names == ["one", "two"])
+                #expect(held.contains { $0.replica === one } && held.contains { $0.replica === two })
+                break
+            }
         }
     }
 
