@@ -5633,7 +5633,7 @@ const ProtobufCMessageDescriptor semcached__v1__labels_request__descriptor =
   (ProtobufCMessageInit) semcached__v1__labels_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor semcached__v1__labelled_decision__field_descriptors[6] =
+static const ProtobufCFieldDescriptor semcached__v1__labelled_decision__field_descriptors[7] =
 {
   {
     "number",
@@ -5707,8 +5707,21 @@ static const ProtobufCFieldDescriptor semcached__v1__labelled_decision__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "guarded",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Semcached__V1__LabelledDecision, guarded),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned semcached__v1__labelled_decision__field_indices_by_name[] = {
+  6,   /* field[6] = guarded */
   0,   /* field[0] = number */
   3,   /* field[3] = right */
   2,   /* field[2] = risk */
@@ -5719,7 +5732,7 @@ static const unsigned semcached__v1__labelled_decision__field_indices_by_name[] 
 static const ProtobufCIntRange semcached__v1__labelled_decision__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor semcached__v1__labelled_decision__descriptor =
 {
@@ -5729,7 +5742,7 @@ const ProtobufCMessageDescriptor semcached__v1__labelled_decision__descriptor =
   "Semcached__V1__LabelledDecision",
   "semcached.v1",
   sizeof(Semcached__V1__LabelledDecision),
-  6,
+  7,
   semcached__v1__labelled_decision__field_descriptors,
   semcached__v1__labelled_decision__field_indices_by_name,
   1,  semcached__v1__labelled_decision__number_ranges,

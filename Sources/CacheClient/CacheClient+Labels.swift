@@ -24,18 +24,22 @@ public struct CacheLabelledDecision: Sendable, Hashable {
     public let isRight: Bool
     /// Whether it was served, or would have been.
     public let wouldServe: Bool
+    /// Whether a guard refused the candidate: no threshold would have served it.
+    public let isGuarded: Bool
     /// Whence it is known.
     public let source: Source
 
     /// Makes one, as a stand-in for a client in tests may need to.
     public init(
-        number: UInt64, similarity: Float, risk: Float?, isRight: Bool, wouldServe: Bool, source: Source
+        number: UInt64, similarity: Float, risk: Float?, isRight: Bool, wouldServe: Bool, source: Source,
+        isGuarded: Bool = false
     ) {
         self.number = number
         self.similarity = similarity
         self.risk = risk
         self.isRight = isRight
         self.wouldServe = wouldServe
+        self.isGuarded = isGuarded
         self.source = source
     }
 }
@@ -89,6 +93,6 @@ extension CacheLabelledDecision {
             }
         self.init(
             number: decision.number, similarity: decision.similarity, risk: decision.risk, isRight: decision.isRight,
-            wouldServe: decision.wouldServe, source: source)
+            wouldServe: decision.wouldServe, source: source, isGuarded: decision.isGuarded)
     }
 }

@@ -37,6 +37,6 @@ extension LabelledDecision {
             }
         self.init(
             number: number, similarity: record.similarity, risk: record.risk, isRight: record.isRight,
-            wouldServe: record.wouldServe, source: source)
+            wouldServe: record.wouldServe, source: source, isGuarded: record.isGuarded)
     }
 }

@@ -35,16 +35,20 @@ package struct LabelledDecision: Sendable, Equatable {
     package let isRight: Bool
     /// Whether it was served, or would have been.
     package let wouldServe: Bool
+    /// Whether a guard refused the candidate: no threshold would have served it.
+    package let isGuarded: Bool
     package let source: Source
 
     package init(
-        number: UInt64, similarity: Float, risk: Float?, isRight: Bool, wouldServe: Bool, source: Source
+        number: UInt64, similarity: Float, risk: Float?, isRight: Bool, wouldServe: Bool, source: Source,
+        isGuarded: Bool = false
     ) {
         self.number = number
         self.similarity = similarity
         self.risk = risk
         self.isRight = isRight
         self.wouldServe = wouldServe
+        self.isGuarded = isGuarded
         self.source = source
     }
 }

@@ -38,7 +38,8 @@ extension LabelledDecision {
         let hasRisk = packed.risk_present_case == SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT_RISK
         self.init(
             number: packed.number, similarity: packed.similarity, risk: hasRisk ? packed.risk : nil,
-            isRight: packed.right != 0, wouldServe: packed.would_serve != 0, source: source)
+            isRight: packed.right != 0, wouldServe: packed.would_serve != 0, source: source,
+            isGuarded: packed.guarded != 0)
     }
 }
 
@@ -69,6 +70,7 @@ extension MessageBuilder {
         }
         packed.pointee.right = decision.isRight ? 1 : 0
         packed.pointee.would_serve = decision.wouldServe ? 1 : 0
+        packed.pointee.guarded = decision.isGuarded ? 1 : 0
         packed.pointee.source =
             switch decision.source {
             case .store: SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_STORE

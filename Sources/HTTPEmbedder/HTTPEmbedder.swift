@@ -117,8 +117,10 @@ package final class HTTPEmbedder: Embedder {
 
     /// Asks the provider until the task is cancelled; once. What is under way then is given up.
     package func run() async throws {
+        // One loop for all: with several, a connection is given back from another one than its own, and AsyncHTTPClient
+        // (1.37) ends the process if it closes on that way, "A connection that we don't know was released".
         try await HTTPClient.withHTTPClient(
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: self.connection
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton.any(), configuration: self.connection
         ) { client in
             await withDiscardingTaskGroup { group in
                 if let interval = self.configuration.canaryInterval {

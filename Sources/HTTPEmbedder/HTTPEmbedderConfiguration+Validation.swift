@@ -40,7 +40,7 @@ extension HTTPEmbedder.Configuration {
         if let canaryInterval { try Self.check("canary_interval", canaryInterval, in: Limits.canaryInterval) }
         if let hedgeAfter {
             guard hedgeAfter > .zero, hedgeAfter < self.requestTimeout else {
-                throw .invalidArgument("hedge_after", "is not between 0 and request_timeout")
+                throw .invalidArgument("hedge_after", "is not between 0 and the time of a request")
             }
         }
     }

@@ -32,7 +32,7 @@ extension ProviderAccess {
                 throw .invalidArgument("base_url", "must be https: a credential is sent, and not to this machine")
             }
             guard self.tls == HTTPEmbedder.Configuration.TLS() else {
-                throw .invalidArgument("tls", "is set, and base_url is not https")
+                throw .invalidArgument("tls", "is set, and the URL is not https")
             }
         default: throw .invalidArgument("base_url", "must be https or http")
         }

@@ -17,11 +17,14 @@ package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
 
     /// Reads a file of keys; those behind a URL are fetched when a token needs them.
     ///
-    /// - Parameter previous: What this one takes the place of. The keys of the same URL go on being in force if they
-    ///   cannot be fetched again.
+    /// - Parameters:
+    ///   - previous: What this one takes the place of. The keys of the same URL go on being in force if they cannot be
+    ///     fetched again.
+    ///   - fetchDeadline: Of a fetch of keys; tests have more patience.
     /// - Throws: ``CacheError`` with `.invalidArgument`, naming the field of the configuration.
     package init(
-        _ configuration: TokenConfiguration, succeeding previous: JSONWebTokenVerifier? = nil, logger: Logger
+        _ configuration: TokenConfiguration, succeeding previous: JSONWebTokenVerifier? = nil,
+        fetchDeadline: Duration = Limits.keyFetchDeadline, logger: Logger
     ) throws(CacheError) {
         try configuration.validate()
         self.configuration = configuration
@@ -38,7 +41,7 @@ package final class JSONWebTokenVerifier: TokenVerifier, Sendable {
             self.remoteKeys = remoteKeys
             remoteKeys.expire()
         } else {
-            self.remoteKeys = RemoteKeys(source, logger: logger)
+            self.remoteKeys = RemoteKeys(source, deadline: fetchDeadline, logger: logger)
         }
     }
 

@@ -21,16 +21,19 @@ final class RemoteKeys: Sendable {
     }
 
     let source: Source
+    private let deadline: Duration
     private let logger: Logger
     private let state: Mutex<State>
 
-    init(_ source: Source, logger: Logger) {
+    /// - Parameter deadline: Of a fetch.
+    init(_ source: Source, deadline: Duration, logger: Logger) {
         self.source = source
+        self.deadline = deadline
         self.logger = logger
         self.state = Mutex(State(schedule: KeySchedule(refresh: source.refresh)))
     }
 
-    /// The keys in force; waits, for ``Limits/keyFetchDeadline`` at most, if they are not fresh or must be newer.
+    /// The keys in force; waits, until the deadline of a fetch at most, if they are not fresh or must be newer.
     ///
     /// - Parameter areMissed: Whether a token names a key that is not among them.
     /// - Returns: `nil` if there are none.
@@ -81,7 +84,8 @@ final class RemoteKeys: Sendable {
         // A redirect is not followed: where keys come from is for the configuration to say.
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow,
-            timeout: .init(connect: TimeAmount(Limits.keyConnectDeadline), read: nil))
+            timeout: .init(
+                connect: TimeAmount(self.deadline - Limits.keyFetchDeadline + Limits.keyConnectDeadline), read: nil))
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.httpVersion = .http1Only
         // The issuer is none of those whom a trace concerns.
@@ -94,7 +98,7 @@ final class RemoteKeys: Sendable {
                     url: self.source.url, headers: ["Accept": "application/jwk-set+json, application/json"])
                 let body = ResponseAccumulator(request: request, maxBodySize: Limits.maximumKeySetBytes)
                 // Here, unlike in the asynchronous form, the deadline is also the body's.
-                let deadline = NIODeadline.now() + TimeAmount(Limits.keyFetchDeadline)
+                let deadline = NIODeadline.now() + TimeAmount(self.deadline)
                 return try await client.execute(request: request, delegate: body, deadline: deadline).get()
             }
         } catch {

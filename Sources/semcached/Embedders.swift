@@ -78,7 +78,7 @@ struct Embedders {
                 // What could not be read must not be replaced.
                 onCanary: { vector in if known?.isRead == true { canary?.keep(vector) } })
         } catch {
-            throw SettingsError("embedder \(name): \(error.message)")
+            throw SettingsError(error, at: "embedder \(name)", of: configuration)
         }
     }
 

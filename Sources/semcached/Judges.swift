@@ -21,7 +21,7 @@ struct Judges {
             do throws(CacheError) {
                 made[name] = try HTTPJudge(configuration, logger: logger)
             } catch {
-                throw SettingsError("judge \(name): \(error.message)")
+                throw SettingsError(error, at: "judge \(name)", of: configuration)
             }
         }
         self.made = made

@@ -10,6 +10,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import Telemetry
@@ -100,9 +101,11 @@ struct SpanExport: Service {
     }
 
     func run() async throws {
-        // A redirect is not followed: where spans go is for the configuration to say.
+        // A redirect is not followed: where spans go is for the configuration to say. One loop, as of providers: see
+        // `HTTPEmbedder.run()`.
         let client = HTTPClient(
-            eventLoopGroupProvider: .singleton, configuration: .init(redirectConfiguration: .disallow))
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton.any(),
+            configuration: .init(redirectConfiguration: .disallow))
         let exporter = OTLPExporter(
             queue: self.queue,
             resource: OTLPResource(serviceName: self.serviceName, serviceVersion: ServiceVersion.current),

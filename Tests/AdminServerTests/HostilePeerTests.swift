@@ -78,13 +78,16 @@ import Testing
     @Test(arguments: ["", "GET /he", line, line + "X: y\r\n", line + "Content-Length: 5\r\n\r\nhe"])
     func `a request that does not come to its end is not waited for`(start: String) async throws {
         let response = try await AdminFixture.run(deadline: .seconds(1)) { fixture in
-            try await fixture.exchange(start, closesOutput: false)
+            let connection = try await fixture.connect()
+            // It may be over already.
+            try? await connection.send(start)
+            return String(decoding: await connection.rest(), as: UTF8.self)
         }
         #expect(!response.contains("HTTP/1.1 4"))
     }
 
     @Test func `a peer that keeps its connections open keeps others waiting for the deadline at most`() async throws {
-        try await AdminFixture.run(deadline: .seconds(1), maximumConnections: 2) { fixture in
+        try await AdminFixture.run(deadline: .seconds(15), maximumConnections: 2) { fixture in
             let idle = [try await fixture.connectAndAsk(), try await fixture.connectAndAsk()]
             #expect(try await fixture.get("/healthz").status == 200)
             for connection in idle { #expect(await connection.rest().isEmpty) }
@@ -95,7 +98,7 @@ import Testing
         let size = 32 << 20
         var pages = AdminPages.quiet
         pages.metrics = { [UInt8](repeating: UInt8(ascii: "#"), count: size) }
-        try await AdminFixture.run(pages, deadline: .seconds(1), maximumConnections: 1) { fixture in
+        try await AdminFixture.run(pages, deadline: .seconds(15), maximumConnections: 1) { fixture in
             let deaf = try await fixture.connectAndAsk()
             try await deaf.channel.setOption(.autoRead, value: false).get()
             try await deaf.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -54,6 +54,22 @@ struct CalibrationTests {
         #expect(abs((try #require(calibration.error)) - (0.6 + 0.2) / 5) < 1e-9)
     }
 
+    @Test func `of estimates that are all the same there is one bin, whatever came true of which`() throws {
+        let estimates = (0..<1000).map { RiskEstimate(risk: 0.1, isWrong: $0 < 100) }
+        for order in [estimates, estimates.reversed(), estimates.shuffled()] {
+            let calibration = Calibration(order)
+            #expect(calibration.bins.map { $0.count } == [1000])
+            #expect(try #require(calibration.error) < 1e-9)
+        }
+    }
+
+    @Test func `what is foretold alike is never in two bins`() throws {
+        let risks = [0.1, 0.1, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3, 0.4]
+        let calibration = Calibration(risks.map { RiskEstimate(risk: $0, isWrong: false) }.shuffled(), bins: 5)
+        #expect(calibration.bins.map { $0.count } == [3, 1, 5, 1])
+        #expect(calibration.bins.map { $0.count }.reduce(0, +) == calibration.count)
+    }
+
     @Test func `there are no more bins than estimates, and none of nothing`() {
         let two = [RiskEstimate(risk: 0.5, isWrong: true), RiskEstimate(risk: 0.25, isWrong: false)]
         #expect(Calibration(two).bins.map { $0.predicted } == [0.25, 0.5])

@@ -71,9 +71,12 @@ struct PairSweepTests {
 }
 
 struct LabelSweepTests {
-    static func decision(_ similarity: Float, _ risk: Float?, right: Bool, serve: Bool) -> CacheLabelledDecision {
+    static func decision(
+        _ similarity: Float, _ risk: Float?, right: Bool, serve: Bool, guarded: Bool = false
+    ) -> CacheLabelledDecision {
         CacheLabelledDecision(
-            number: 1, similarity: similarity, risk: risk, isRight: right, wouldServe: serve, source: .store)
+            number: 1, similarity: similarity, risk: risk, isRight: right, wouldServe: serve, source: .store,
+            isGuarded: guarded)
     }
 
     private static let decisions = [
@@ -86,14 +89,46 @@ struct LabelSweepTests {
         let threshold = try #require(sweep.thresholds.first { $0.bound == 0.8 })
         #expect(threshold.served.share == 0.5 && threshold.wrongOfAll.share == 0.25)
         #expect(threshold.wrongOfServed.share == 0.5)
-        // Only of those that have an estimate.
+        // Of the same decisions: one without an estimate is not served.
         let limit = try #require(sweep.riskLimits.first { $0.bound == 0.01 })
-        #expect(limit.served.share == 2.0 / 3 && limit.wrongOfAll.share == 0)
+        #expect(limit.served.share == 0.5 && limit.wrongOfAll.share == 0)
+        #expect(limit.served.total == threshold.served.total && sweep.unestimated == 1)
         #expect(sweep.asDecided.served.share == 0.5 && sweep.asDecided.wrongOfAll.share == 0)
+    }
+
+    @Test func `what a guard refuses is served by no threshold and no risk limit`() throws {
+        let guarded = Self.decision(0.98, 0.002, right: false, serve: false, guarded: true)
+        let sweep = LabelSweep(Self.decisions + Array(repeating: guarded, count: 4))
+        #expect(sweep.guarded == 4)
+        for row in sweep.thresholds + sweep.riskLimits { #expect(row.served.total == 8 && row.served.count <= 4) }
+        let threshold = try #require(sweep.thresholds.first { $0.bound == 0.9 })
+        #expect(threshold.served.count == 1 && threshold.wrongOfAll.count == 0)
+        let lines = TuneText.lines(sweep, decisions: 8, budget: 0.01)
+        #expect(lines.contains("4 refused by a guard: never served"))
+        #expect(lines.contains("1 without an estimate: served under no risk limit"))
     }
 
     @Test func `without estimates there are no risk limits`() {
         #expect(LabelSweep([Self.decisions[2]]).riskLimits.isEmpty)
+    }
+}
+
+struct PlotFileTests {
+    @Test func `what is there stays until there is something to replace it`() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try "of before, and long".write(toFile: path, atomically: false, encoding: .utf8)
+        do {
+            _ = try PlotFile(path)
+        }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "of before, and long")
+        try PlotFile(path).write("new")
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "new")
+    }
+
+    @Test func `a name that cannot be written is refused before there is anything to write`() {
+        let fault = #expect(throws: CommandFault.self) { try PlotFile("/no/such/folder/plot.svg") }
+        #expect(fault?.text.contains("cannot write /no/such/folder/plot.svg") == true)
     }
 }
 

@@ -39,7 +39,7 @@ struct CacheClientTests {
             _ = try await ping
             #expect(hello == Hello(minimumVersion: 1, maximumVersion: 1, clientName: "tester"))
             let deadline = try #require(call.deadline)
-            #expect(deadline > .seconds(5) && deadline <= .seconds(15))
+            #expect(deadline > .zero && deadline <= .seconds(15))
             await client.close()
             #expect(await peer.next() == nil)
         }

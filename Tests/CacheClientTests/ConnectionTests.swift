@@ -3,6 +3,7 @@
 import CacheClient
 import CacheModel
 import CacheWire
+import TestSupport
 import Testing
 
 /// What becomes of calls when the connection or the peer is not what it should be.
@@ -78,7 +79,8 @@ struct ConnectionTests {
     }
 
     @Test func `no call fails while the server is replaced by another that is not there yet`() async throws {
-        try await ScriptedServer.withServer { server in
+        // A port that no other test's server gets while it is free.
+        try await ScriptedServer.withServer(port: try await unusedPort()) { server in
             var configuration = ClientConfiguration(server)
             // What was given back was never begun, and what waits was never sent.
             configuration.retriesLostCalls = false

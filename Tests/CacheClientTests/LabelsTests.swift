@@ -15,14 +15,16 @@ struct LabelsTests {
             let received = try await peer.call()
             #expect(try received.request.get() == .labels(LabelsRequest(cache: "c", after: 7, pageSize: 2)))
             let decision = LabelledDecision(
-                number: 8, similarity: 0.5, risk: 0.25, isRight: true, wouldServe: true, source: .audit)
+                number: 8, similarity: 0.5, risk: 0.25, isRight: true, wouldServe: true, source: .audit,
+                isGuarded: true)
             let page = LabelsPage(decisions: [decision], next: 8, last: 9)
             peer.send(.reply(Reply(id: received.id, result: .success(.labels(page)))))
             let told = try await answered
             #expect(
                 told.decisions == [
                     CacheLabelledDecision(
-                        number: 8, similarity: 0.5, risk: 0.25, isRight: true, wouldServe: true, source: .audit)
+                        number: 8, similarity: 0.5, risk: 0.25, isRight: true, wouldServe: true, source: .audit,
+                        isGuarded: true)
                 ])
             #expect(told.next == 8 && told.last == 9)
             await client.close()

@@ -105,7 +105,8 @@ struct ReplicaTest: Sendable {
     /// Nothing takes longer than it must.
     var configuration: ClientConfiguration {
         var configuration = ClientConfiguration(self.replicas.map { $0.address })
-        configuration.timeout = .seconds(20)
+        configuration.timeout = .seconds(60)
+        configuration.connectTimeout = .seconds(60)
         configuration.minimumBackoff = .milliseconds(1)
         configuration.maximumBackoff = .milliseconds(20)
         return configuration

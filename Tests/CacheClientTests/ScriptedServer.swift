@@ -176,10 +176,11 @@ private final class MessageHandler: ChannelInboundHandler {
 }
 
 extension ClientConfiguration {
-    /// For a test: nothing takes longer than it must.
+    /// For a test: nothing takes longer than it must, and nothing ends for want of time.
     init(_ server: ScriptedServer) {
         self.init(server.address)
-        self.timeout = .seconds(20)
+        self.timeout = .seconds(60)
+        self.connectTimeout = .seconds(60)
         self.minimumBackoff = .milliseconds(1)
     }
 }

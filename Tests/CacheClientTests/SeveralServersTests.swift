@@ -11,18 +11,25 @@ import Testing
 struct SeveralServersTests {
     @Test func `calls are spread over the servers`() async throws {
         try await ScriptedReplica.withTwo { one, two, test in
-            let client = CacheClient(test.configuration)
-            try await test.call(client)
-            one.set(.holds)
-            two.set(.holds)
-            async let answers = Self.pings(client, 150)
-            var held: [ScriptedReplica.Held] = []
-            while held.count < 150 { held.append(try await test.nextHeld()) }
-            #expect(held.contains { $0.replica === one })
-            #expect(held.contains { $0.replica === two })
-            for call in held { call.answer() }
-            #expect(try await Set(answers) == ["one", "two"])
-            await client.close()
+            // A server that seemed slow because the machine stood still gets none for a while: then once more.
+            for attempt in 1...5 {
+                for replica in [one, two] { replica.set(.answers) }
+                let start = ContinuousClock.now
+                let client = CacheClient(test.configuration)
+                try await test.call(client)
+                for replica in [one, two] { replica.set(.holds) }
+                async let answers = Self.pings(client, 150)
+                var held: [ScriptedReplica.Held] = []
+                while held.count < 150 { held.append(try await test.nextHeld()) }
+                let isSlow = ContinuousClock.now - start > .seconds(1)
+                for call in held { call.answer() }
+                let names = try await Set(answers)
+                await client.close()
+                if names.count < 2, isSlow, attempt < 5 { continue }
+                #expect(names == ["one", "two"])
+                #expect(held.contains { $0.replica === one } && held.contains { $0.replica === two })
+                break
+            }
         }
     }
 
@@ -103,11 +110,13 @@ struct SeveralServersTests {
             one.set(.fails(CacheError(.unavailable, "no store")))
             // One call at a time: any server that is well takes it.
             var failures = 0
+            let start = ContinuousClock.now
             for _ in 0..<500 {
                 let error = await failure { try await client.ping() }
                 failures += error == nil ? 0 : 1
             }
-            #expect(failures < 50)
+            // A few until it is left alone, then one in 100 ms at most, however long the calls take. Otherwise half of them.
+            #expect(Double(failures) < 20 + (ContinuousClock.now - start) / .milliseconds(100))
             one.set(.answers)
             try await test.call(client, until: ["one"])
             await client.close()

@@ -43,14 +43,15 @@ import Testing
     }
 
     @Test func `a peer that says nothing, and a verifier that does not answer, end with the handshake`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.handshakeDeadline = .seconds(1)
         let tokens = ScriptedTokens(expiresAt: Timestamp(milliseconds: .max), isHeld: true)
         let authenticator = CredentialAuthenticator(.init(keys: [], tokens: tokens))
         try await TestServer.run(authenticator: authenticator, limits: limits) { server in
             for messages in [[], [Keyed.hello(.token("good-a"))]] {
                 let client = try await server.connect()
-                for message in messages { try await client.send(message) }
+                // It may be over already.
+                for message in messages { try? await client.send(message) }
                 try await Keyed.expectEnd(of: client, .unauthenticated, "a hello with a credential must come first")
             }
             tokens.release()

@@ -174,7 +174,7 @@ import Testing
 
     @Test func `a full connection is not read, and is again when a call has ended`() async throws {
         let embedder = Self.embedder()
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.maximumCallsInFlight = 2
         try await TestServer.run(embedder: embedder, limits: limits) { server in
             let client = try await server.open()

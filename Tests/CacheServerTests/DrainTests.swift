@@ -11,7 +11,9 @@ import Testing
 
     @Test func `calls in flight finish, new ones are refused, then the connection ends`() async throws {
         let embedder = ControlledEmbedder()
-        try await TestServer.run(embedder: embedder, endsGracefully: true) { server in
+        // A port that no other test's server gets when it is free again.
+        let port = try await unusedPort()
+        try await TestServer.run(embedder: embedder, port: port, endsGracefully: true) { server in
             let client = try await server.open()
             try await client.send(.lookup(lookup("a question")), id: 1)
             let held = await embedder.nextHeld()
@@ -31,7 +33,7 @@ import Testing
 
     @Test func `a call that waits for the slot of the last one in flight is refused, not lost`() async throws {
         let embedder = ControlledEmbedder()
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.maximumCallsInFlight = 1
         try await TestServer.run(embedder: embedder, limits: limits, endsGracefully: true) { server in
             let client = try await server.open()
@@ -63,7 +65,7 @@ import Testing
     }
 
     @Test func `an idle connection is told, and left to its peer to end`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.goAwayLinger = .seconds(600)
         try await TestServer.run(limits: limits, endsGracefully: true) { server in
             let client = try await server.open()

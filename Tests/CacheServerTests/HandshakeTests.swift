@@ -83,10 +83,10 @@ import Testing
     }
 
     @Test func `a thousand connections that never say hello are refused, and others are not disturbed`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.handshakeDeadline = .seconds(3)
         try await TestServer.run(limits: limits) { server in
-            let client = try await server.open()
+            let client = try await server.openInTime()
             try await client.store(store("how do I reset my password", "by mail"))
             let silent = try await withThrowingTaskGroup(of: WireClient.self) { group in
                 for number in 0..<1000 {
@@ -128,7 +128,7 @@ import Testing
     }
 
     @Test func `strangers over the limit are closed at once, and a hello makes room for the next`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.maximumUnauthenticatedConnections = 2
         try await TestServer.run(limits: limits) { server in
             var strangers = [try await server.connect(), try await server.connect(), try await server.connect()]
@@ -156,7 +156,7 @@ import Testing
     }
 
     @Test func `connections over the limit are closed at once, and an end makes room for the next`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.maximumConnections = 2
         try await TestServer.run(limits: limits) { server in
             let first = try await server.open()

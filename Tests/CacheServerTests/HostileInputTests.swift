@@ -110,7 +110,7 @@ import Testing
     }
 
     @Test func `a frame that never ends is refused in time`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.frameDeadline = .milliseconds(80)
         try await TestServer.run(limits: limits) { server in
             let client = try await server.open()
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test func `a frame that drips is refused in time, however busily it drips`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.frameDeadline = .milliseconds(150)
         try await TestServer.run(limits: limits) { server in
             let client = try await server.open()
@@ -139,7 +139,7 @@ import Testing
     }
 
     @Test func `a connection that is idle between frames is left alone`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.frameDeadline = .milliseconds(20)
         let embedder = ControlledEmbedder()
         try await TestServer.run(embedder: embedder, limits: limits) { server in
@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test func `a peer that does not read its replies is not read either, and cut off in time`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.writeDeadline = .milliseconds(300)
         try await TestServer.run(limits: limits) { server in
             let other = try await server.open()

@@ -11,7 +11,7 @@ import Testing
 /// What those who have not said hello may take from those who have, or would.
 @Suite(.timeLimit(.minutes(1))) struct LimitsOfAddressesTests {
     @Test func `thousands of strangers from one address leave others their part`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.maximumUnauthenticatedConnections = 150
         limits.maximumUnauthenticatedConnectionsPerAddress = 100
         limits.handshakeDeadline = .seconds(600)
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func `a hello, and an end, make room for another one of the address`() async throws {
-        var limits = ConnectionLimits()
+        var limits = ConnectionLimits.patient
         limits.maximumUnauthenticatedConnectionsPerAddress = 1
         try await TestServer.run(limits: limits) { server in
             let first = try await server.open()

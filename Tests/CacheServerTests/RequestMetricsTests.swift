@@ -34,7 +34,10 @@ import Testing
             let reply = try await client.nextReply()
             #expect(reply.lookup?.missReason == .degraded(.deadlineExceeded))
             held.succeed()
-            guard case .stats(let statistics) = try await client.ask(.stats(cache: nil)).get() else { return }
+            guard case .stats(let statistics) = try await client.ask(.stats(cache: nil)).get() else {
+                Issue.record("no statistics")
+                return
+            }
             #expect(statistics.caches.first?.missesDegraded == 1)
         }
         #expect(try self.count("Lookup", "ok") == 1)

@@ -36,6 +36,12 @@ struct TestServer: Sendable {
             to: self.address, from: source, tls: tls, credential: credential, receiveBufferBytes: receiveBufferBytes)
     }
 
+    /// Opens a connection where hellos have little time, which a machine that stands still for a moment takes away.
+    func openInTime(tls: TLSContext? = nil) async throws -> WireClient {
+        for _ in 0..<20 { if let client = try? await self.open(tls: tls) { return client } }
+        return try await self.open(tls: tls)
+    }
+
     /// Connections that the server has now, as a client of it is told.
     func connections(toldTo client: WireClient) async throws -> UInt64 {
         guard case .stats(let statistics) = try await client.ask(.stats(cache: nil)).get() else { return .max }
@@ -49,6 +55,7 @@ struct TestServer: Sendable {
     ///
     /// - Parameters:
     ///   - memoryBytes: Of L1; 0 for none.
+    ///   - port: 0 for one that the system chooses.
     ///   - tls: `nil` for plain TCP.
     ///   - log: Gets what the server says.
     ///   - metrics: Gets what the server counts.
@@ -57,7 +64,7 @@ struct TestServer: Sendable {
         embedder: any Embedder = HashingEmbedder(), store: MemoryVectorStore = MemoryVectorStore(),
         clock: ManualClock = ManualClock(), memoryBytes: Int = 64 << 20, policy: CachePolicy = CachePolicy(),
         directory: TenantDirectory? = nil, authenticator: any Authenticator = SingleTenant(),
-        limits: ConnectionLimits = ConnectionLimits(), tls: TLSContext? = nil,
+        limits: ConnectionLimits = .patient, port: Int = 0, tls: TLSContext? = nil,
         log: RecordedLog = RecordedLog(level: .info),
         metrics: any MetricsFactory = NOOPMetricsHandler.instance, endsGracefully: Bool = false,
         _ body: (TestServer) async throws -> Void
@@ -69,7 +76,7 @@ struct TestServer: Sendable {
             directory: directory ?? TenantDirectory(undeclared: TenantPolicy(template: policy)), logger: silent,
             clock: clock.read, random: { 0.5 })
         let addresses = Mailbox<SocketAddress>()
-        var configuration = CacheServer.Configuration(host: "127.0.0.1", port: 0)
+        var configuration = CacheServer.Configuration(host: "127.0.0.1", port: port)
         configuration.limits = limits
         configuration.tls = tls
         let server = CacheServer(
@@ -91,6 +98,15 @@ struct TestServer: Sendable {
             if endsGracefully { try await group.waitForAll() }
             group.cancelAll()
         }
+    }
+}
+
+extension ConnectionLimits {
+    /// Nothing ends for want of time but what a test shortens.
+    static var patient: Self {
+        var limits = Self()
+        limits.handshakeDeadline = .seconds(60)
+        return limits
     }
 }
 

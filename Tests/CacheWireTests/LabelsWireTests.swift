@@ -43,11 +43,12 @@ import Testing
                 LabelledDecision(
                     number: 8, similarity: 0.5, risk: 0, isRight: true, wouldServe: false, source: .audit),
                 LabelledDecision(
-                    number: 9, similarity: 0.25, risk: nil, isRight: false, wouldServe: true, source: .feedback),
+                    number: 9, similarity: 0.25, risk: nil, isRight: false, wouldServe: true, source: .feedback,
+                    isGuarded: true),
             ], next: 9, last: 300)
         let fields = ProtobufBytes()
             .message(1, ProtobufBytes().varint(1, 8).float(2, 0.5).float(3, 0).varint(4, 1).varint(6, 2))
-            .message(1, ProtobufBytes().varint(1, 9).float(2, 0.25).varint(5, 1).varint(6, 3))
+            .message(1, ProtobufBytes().varint(1, 9).float(2, 0.25).varint(5, 1).varint(6, 3).varint(7, 1))
             .varint(2, 9).varint(3, 300)
         let reply = Reply(id: 1, result: .success(.labels(page)))
         #expect(Encoded().body(of: .reply(reply)) == Self.reply(fields))

@@ -96,7 +96,7 @@ import Testing
         #expect(!bad.errors.contains("hush"))
         // Without a request, too: the service would not start.
         let none = try await Programs.run("semcached", ["--check-config", "--config", file.path])
-        #expect(none.status == 1 && none.errors.contains("credential"), "\(none.errors)")
+        #expect(none.status == 1 && none.errors.contains("embedder tiny: api_key_env cannot be read"), "\(none.errors)")
         #expect(try await Programs.run("semcached", ["--probe-embedders"]).status != 0)
     }
 
@@ -107,7 +107,18 @@ import Testing
         ("embedders: [{name: a, provider: ollama}]", "embedders[0].model"),
         ("embedders: [{name: a, provider: ollama, model: m}]", "embedders[0].dimensions"),
         ("embedders: [{name: a, provider: ollama, model: m, dimensions: 5000}]", "4096"),
-        ("embedders: [{name: a, provider: openai, model: text-embedding-3-small}]", "credential"),
+        (
+            "embedders: [{name: a, provider: openai, model: text-embedding-3-small}]",
+            "api_key_file or api_key_env is missing"
+        ),
+        (
+            "embedders: [{name: a, provider: ollama, url: \"ftp://a\", model: m, dimensions: 8}]",
+            "embedders[0]: url must be https or http"
+        ),
+        (
+            "embedders: [{name: a, provider: ollama, model: m, dimensions: 8, proxy: \"p:0\"}]",
+            "embedders[0]: proxy is not 1 to 65535"
+        ),
         ("embedders: [{name: a, provider: ollama, model: m, dimensions: 8, api_key: k}]", "api_key"),
         ("embedders: [{name: a, provider: ollama, model: m, dimensions: 8, deployment: d}]", "azure-openai"),
         ("embedders: [{name: a, provider: ollama, model: m, dimensions: 8, fallback: [b]}]", "falls back to b"),

@@ -97,6 +97,29 @@ struct EvalTests {
         #expect(lax.status == 0 && lax.output.contains("FILES"), "\(lax.errors)")
     }
 
+    @Test func `what may not be removed ends with 2, below the report`() async throws {
+        let key = try await Programs.newKey()
+        let service = try await RunningService(
+            file: """
+                tenants:
+                  - name: acme
+                    create_caches: true
+                    api_keys: [{sha256: \(key.digest), roles: [read, write]}]
+                """)
+        let file = try self.file(Self.stream, in: service)
+        let played = try await service.semcache(
+            key: key.key, "eval", file, "--limit", "20", "--clean", "--json", "--require", "hits>=100%")
+        #expect(played.status == 2 && played.errors.contains("is not cleaned"), "\(played.errors)")
+        #expect(try self.report(played).whole.lookups == 20)
+    }
+
+    @Test func `a drawing that cannot be written is refused before anything is done`() async throws {
+        let service = try await RunningService()
+        let tuned = try await service.semcache(
+            "tune", "--pairs", "/no/such/pairs", "--plot", "/no/such/folder/plot.svg")
+        #expect(tuned.status == 2 && tuned.errors.contains("cannot write"), "\(tuned.errors)")
+    }
+
     @Test func `with many calls under way nothing is lost, and wrong labels do not change what is right`() async throws
     {
         let service = try await RunningService()

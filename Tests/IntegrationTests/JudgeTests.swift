@@ -54,7 +54,7 @@ import Testing
         let bad = try await Programs.run("semcached", arguments, environment: ["OWN_KEY": "hush-hush"])
         #expect(bad.status == 1 && bad.errors.contains("neither yes nor no"), "\(bad.errors)")
         let none = try await Programs.run("semcached", ["--check-config", "--config", file.path])
-        #expect(none.status == 1 && none.errors.contains("judge gpt: credential"), "\(none.errors)")
+        #expect(none.status == 1 && none.errors.contains("judge gpt: api_key_env cannot be read"), "\(none.errors)")
         #expect(!bad.errors.contains("hush"))
         #expect(try await Programs.run("semcached", ["--probe-judges"]).status != 0)
     }
@@ -71,7 +71,8 @@ import Testing
         #expect(second.contains("settings reloaded") && second.contains("judges"), "\(second)")
     }
 
-    private static let one = #"{name: a, url: "https://a.example", model: m}"#
+    private static let inner = #"name: a, url: "https://a.example", model: m"#
+    private static let one = "{\(inner)}"
 
     @Test(arguments: [
         ("judges: [{url: \"https://a.example\", model: m}]", "judges[0].name"),
@@ -79,7 +80,19 @@ import Testing
         ("judges: [{name: local, url: \"https://a.example\", model: m}]", "of an embedder"),
         ("judges: [\(one), \(one)]", "another judge"), ("judges: [{name: a, model: m}]", "judges[0].url"),
         ("judges: [{name: a, url: \"https://a.example\"}]", "judges[0].model"),
-        ("judges: [{name: a, url: \"ftp://a.example\", model: m}]", "base_url"),
+        ("judges: [{name: a, url: \"ftp://a.example\", model: m}]", "judges[0]: url must be https or http"),
+        (
+            "judges: [{name: a, url: \"http://127.0.0.1\", model: m, tls_verify: false}]",
+            "judges[0]: tls_ca, tls_certificate, tls_key or tls_verify is set, and the URL is not https"
+        ),
+        ("judges: [{\(inner), proxy: \":80\"}]", "judges[0]: proxy is not"),
+        ("judges: [{\(inner), proxy: \"p:99999\"}]", "judges[0]: proxy is not 1 to 65535"),
+        ("judges: [{\(inner), tls_ca: /no/such/file}]", "judge a: tls_ca cannot be read"),
+        ("judges: [{\(inner), api_key_file: /no/such/file}]", "judge a: api_key_file cannot be read"),
+        (
+            "judges: [{\(inner), proxy: \"p:80\", proxy_key_env: NO_SUCH_VARIABLE}]",
+            "judge a: proxy_key_env cannot be read"
+        ),
         ("judges: [{name: a, url: \"http://a.example\", model: m, api_key_env: K}]", "must be https"),
         ("judges: [{name: a, url: \"https://a.example\", model: m, api_key: k}]", "unknown key api_key"),
         ("judges: [{name: a, url: \"https://a.example\", model: m, sure_from: 2}]", "judges[0].sure_from"),

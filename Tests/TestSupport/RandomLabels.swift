@@ -8,7 +8,8 @@ extension SeededGenerator {
             LabelledDecision(
                 number: self.next(), similarity: Float.random(in: -1...1, using: &self),
                 risk: self.chance(0.5) ? nil : Float.random(in: 0...1, using: &self), isRight: self.chance(0.5),
-                wouldServe: self.chance(0.5), source: self.pick(LabelledDecision.Source.allCases))
+                wouldServe: self.chance(0.5), source: self.pick(LabelledDecision.Source.allCases),
+                isGuarded: self.chance(0.5))
         }
         return LabelsPage(
             decisions: decisions, next: self.chance(0.5) ? nil : max(1, self.next()), last: self.next())

@@ -78,9 +78,11 @@ package final class WireClient: Sendable {
         try await self.channel.writeAndFlush(buffer)
     }
 
-    /// - Parameter tenant: For which a gateway calls.
+    /// - Parameters:
+    ///   - deadline: The server's own if `nil`, which is shorter.
+    ///   - tenant: For which a gateway calls.
     package func send(
-        _ request: ServiceRequest, id: UInt64, deadline: Duration? = nil, tenant: String? = nil
+        _ request: ServiceRequest, id: UInt64, deadline: Duration? = .seconds(60), tenant: String? = nil
     ) async throws {
         try await self.send(.call(Call(id: id, deadline: deadline, tenant: tenant, request: .success(request))))
     }
@@ -101,7 +103,7 @@ package final class WireClient: Sendable {
 
     /// Sends a call and waits for its reply, which must be the next message.
     package func ask(
-        _ request: ServiceRequest, deadline: Duration? = nil, tenant: String? = nil
+        _ request: ServiceRequest, deadline: Duration? = .seconds(60), tenant: String? = nil
     ) async throws -> Result<ServiceResponse, CacheError> {
         let id = self.lastID.add(1, ordering: .relaxed).newValue
         try await self.send(request, id: id, deadline: deadline, tenant: tenant)
@@ -110,7 +112,9 @@ package final class WireClient: Sendable {
         return reply.result
     }
 
-    package func lookup(_ request: LookupRequest, deadline: Duration? = nil) async throws -> LookupOutcome {
+    package func lookup(
+        _ request: LookupRequest, deadline: Duration? = .seconds(60)
+    ) async throws -> LookupOutcome {
         guard case .lookup(let outcome) = try await self.ask(.lookup(request), deadline: deadline).get() else {
             throw Surprise(description: "not the answer to a lookup")
         }

@@ -11,8 +11,12 @@ import Testing
 
 /// Keys behind a URL.
 struct RemoteKeysTests {
-    private func verifier(_ url: String, _ logger: Logger = silent) throws -> JSONWebTokenVerifier {
-        try JSONWebTokenVerifier(configuration([.rs256, .es256], .url(url)), logger: logger)
+    /// - Parameter deadline: Long, so that a machine that stands still does not cost keys.
+    private func verifier(
+        _ url: String, _ logger: Logger = silent, deadline: Duration = .seconds(60)
+    ) throws -> JSONWebTokenVerifier {
+        try JSONWebTokenVerifier(
+            configuration([.rs256, .es256], .url(url)), fetchDeadline: deadline, logger: logger)
     }
 
     @Test func `keys are fetched when a token needs them, and again when they are old`() async throws {
@@ -166,11 +170,12 @@ struct RemoteKeysTests {
         let token = try Issuer.es256.token()
         let log = RecordedLog()
         try await KeyServer.withServer(answer) { server in
-            let (verifier, start) = (try self.verifier(server.url, log.logger), ContinuousClock.now)
+            let verifier = try self.verifier(server.url, log.logger, deadline: Limits.keyFetchDeadline)
+            let start = ContinuousClock.now
             #expect(await verifier.refusal(token) == .keys)
             #expect(Limits.keyFetchDeadline < Limits.handshakeDeadline)
             // With room for a busy machine.
-            #expect(ContinuousClock.now - start < Limits.keyFetchDeadline + .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(60))
         }
         #expect(log.lines == ["warning token keys cannot be fetched error.code=timeout keys=0"])
     }
@@ -181,7 +186,8 @@ struct RemoteKeysTests {
         let issuer = Issuer.es256
         try await KeyServer.withServer(.body(Issuer.keySet(issuer))) { server in
             // Nor where what answers does not encrypt.
-            let verifier = try self.verifier(server.url.replacing("http:", with: "https:"))
+            let verifier = try self.verifier(
+                server.url.replacing("http:", with: "https:"), deadline: Limits.keyFetchDeadline)
             #expect(await verifier.refusal(token) == .keys)
         }
     }

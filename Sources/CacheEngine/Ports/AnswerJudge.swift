@@ -7,9 +7,12 @@ package protocol AnswerJudge: Sendable {
     /// In which cases it is asked.
     var band: JudgeBand { get }
 
+    /// - Parameter partition: Key of the partition that both questions are of. What is remembered of one is not used for
+    ///   another.
     /// - Returns: By the deadline, or by one of its own that is earlier; without an opinion if it could not tell.
     func opinion(
-        on asked: CanonicalPrompt, and stored: CanonicalPrompt, by deadline: ContinuousClock.Instant
+        on asked: CanonicalPrompt, and stored: CanonicalPrompt, of partition: Digest,
+        by deadline: ContinuousClock.Instant
     ) async -> JudgeOpinion
 }
 

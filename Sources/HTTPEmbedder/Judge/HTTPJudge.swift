@@ -13,9 +13,10 @@ import Synchronization
 /// opinion, in time; a server that is down costs no request.
 ///
 /// All requests are children of ``run()``. One that was begun goes on when its caller has no more time: it is paid for,
-/// and the next caller with the same two questions finds its reply.
+/// and the next caller of the same partition with the same two questions finds its reply. No tenant can tell from time or
+/// tokens what another one has asked.
 package final class HTTPJudge: AnswerJudge {
-    /// Of two questions, by their digest.
+    /// Of two questions of a partition, by their digest.
     struct Job: Sendable {
         let pair: Digest
         let body: ByteBuffer
@@ -55,9 +56,11 @@ package final class HTTPJudge: AnswerJudge {
     // MARK: Opinions
 
     package func opinion(
-        on asked: CanonicalPrompt, and stored: CanonicalPrompt, by deadline: ContinuousClock.Instant
+        on asked: CanonicalPrompt, and stored: CanonicalPrompt, of partition: Digest,
+        by deadline: ContinuousClock.Instant
     ) async -> JudgeOpinion {
-        let told = await self.ask(asked.text, stored.text, by: deadline)
+        let pair = Self.digest(asked.text, stored.text, of: partition)
+        let told = await self.ask(asked.text, stored.text, pair, by: deadline)
         let opinion = (try? told.get()) ?? JudgeOpinion(isSame: nil)
         self.metrics.countOpinion(opinion.isSame)
         return opinion
@@ -67,16 +70,18 @@ package final class HTTPJudge: AnswerJudge {
     ///
     /// - Throws: ``EmbedderError``, of which `.failed` may say that it replies with neither yes nor no.
     package func probe(by deadline: ContinuousClock.Instant) async throws(EmbedderError) {
-        let told = await self.ask("How do I reset my password?", "What can I do to reset my password?", by: deadline)
+        let (asked, stored) = ("How do I reset my password?", "What can I do to reset my password?")
+        let told = await self.ask(asked, stored, Self.digest(asked, stored, of: nil), by: deadline)
         guard try told.get().isSame != nil else { throw .undecided }
     }
 
-    private func ask(_ asked: String, _ stored: String, by deadline: ContinuousClock.Instant) async -> Told {
+    private func ask(
+        _ asked: String, _ stored: String, _ pair: Digest, by deadline: ContinuousClock.Instant
+    ) async -> Told {
         let limit = Limits.judgedTextBytes
         guard asked.utf8.count <= limit, stored.utf8.count <= limit else { return .failure(.tooLong) }
         let deadline = min(deadline, .now + self.configuration.requestTimeout)
         guard .now < deadline else { return .failure(.late) }
-        let pair = Self.digest(asked, stored)
         if let opinion = self.desk.withLock({ $0.recall(pair, at: .now) }) {
             self.metrics.countRemembered()
             return .success(opinion)
@@ -128,8 +133,11 @@ package final class HTTPJudge: AnswerJudge {
     }
 
     /// The order counts: the model is told which of them has the answer.
-    private static func digest(_ asked: String, _ stored: String) -> Digest {
+    ///
+    /// - Parameter partition: `nil` for a question of nobody's.
+    private static func digest(_ asked: String, _ stored: String, of partition: Digest?) -> Digest {
         var fingerprint = Fingerprint(.judgedPair)
+        if let partition { fingerprint.append(partition) }
         fingerprint.append(asked)
         fingerprint.append(stored)
         return fingerprint.finish()
@@ -139,8 +147,10 @@ package final class HTTPJudge: AnswerJudge {
 
     /// Asks the model until the task is cancelled; once. What is under way then is given up.
     package func run() async throws {
+        // One loop for all: with several, a connection is given back from another one than its own, and AsyncHTTPClient
+        // (1.37) ends the process if it closes on that way, "A connection that we don't know was released".
         try await HTTPClient.withHTTPClient(
-            eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: self.connection
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton.any(), configuration: self.connection
         ) { client in
             await withDiscardingTaskGroup { group in
                 while let job = await self.jobs.next() {

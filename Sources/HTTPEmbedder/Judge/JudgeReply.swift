@@ -12,9 +12,9 @@ struct JudgeReply: Sendable, Equatable {
     init(_ body: [UInt8]) throws(ProviderAnswer.Fault) {
         let answer: ChatAnswer = try ProviderAnswer.decode(body)
         self.tokens = answer.usage?.sum ?? 0
-        // One that was cut off, filtered, or is a call of a tool, says nothing whatever its first word is.
+        // One that did not come to its own end, whyever, says nothing whatever its first word is.
         guard answer.choices.count == 1, let choice = answer.choices.first, choice.message.refusal == nil,
-            choice.finish_reason.map({ !Self.unfinished.contains($0) }) ?? true
+            choice.finish_reason.map({ Self.finished.contains($0) }) ?? true
         else {
             self.isSame = nil
             return
@@ -22,7 +22,8 @@ struct JudgeReply: Sendable, Equatable {
         self.isSame = choice.message.content.flatMap { Self.verdict($0) }
     }
 
-    private static let unfinished: Set<String> = ["length", "content_filter", "tool_calls", "function_call"]
+    /// How servers call the model's own end; some do not say.
+    private static let finished: Set<String> = ["stop", "eos", "end_turn"]
 
     /// Of one word, in either case, with nothing but blanks and punctuation around it.
     static func verdict(_ text: String) -> Bool? {

@@ -15,7 +15,7 @@ struct EvalCommand: AsyncParsableCommand {
             A cache learns from what it is asked, so each order is played in a cache of its own, which must not have \
             entries yet: the server must create caches by itself (create_caches), or have been told of them by name. \
             Entries are removed by --clean; what a cache has learnt stays, so the default names are new ones each time. \
-            Exit codes: 0 done, 1 --require is not met, 2 error.
+            Exit codes: 0 done, 1 --require is not met, 2 error, also if there is a report and --clean has failed.
             """)
 
     @Argument(help: "The stream; - reads the standard input.")
@@ -57,7 +57,7 @@ struct EvalCommand: AsyncParsableCommand {
             """)
     var inFlight = 1
 
-    @Flag(help: "Remove what was stored when an order has been played.")
+    @Flag(help: "Remove what was stored when all orders have been played.")
     var clean = false
 
     @Option(
@@ -92,7 +92,23 @@ struct EvalCommand: AsyncParsableCommand {
         var stream = LabelledStream()
         try await stream.read(self.file, limit: self.limit)
         if let then { try await stream.read(then, limit: self.limit) }
-        let report = try await self.server.withClient { client in try await self.play(stream, client) }
+        try await self.server.withClient { client in
+            var caches: [String] = []
+            let played = await self.play(stream, client, in: &caches)
+            // First of all: nothing that may still fail takes with it what an hour of playing has shown.
+            let status = try? self.tell(played.get(), of: stream)
+            let isClean = self.clean ? await EvalCaches.clean(caches, client) : true
+            _ = try played.get()
+            if !isClean { throw ExitStatus.failure }
+            if let status, !status.isSuccess { throw status }
+        }
+    }
+
+    /// - Returns: What the process ends with, if nothing else fails.
+    private func tell(_ results: [EvalResult], of stream: LabelledStream) -> ExitCode {
+        let report = EvalReport(
+            questions: stream.questions.count, labels: stream.labels.count,
+            files: [self.file] + (self.then.map { [$0] } ?? []), results: results)
         let violations = self.require?.violations(report) ?? []
         if self.server.json {
             Output.line(JSONText.line(EvalObject(report, violations: violations)))
@@ -100,26 +116,34 @@ struct EvalCommand: AsyncParsableCommand {
             for line in EvalText(report: report).lines { Output.line(line) }
             for line in violations { Output.error(line) }
         }
-        if !violations.isEmpty { throw ExitStatus.miss }
+        return violations.isEmpty ? .success : ExitStatus.miss
     }
 
-    private func play(_ stream: LabelledStream, _ client: CacheClient) async throws -> EvalReport {
+    /// - Parameter caches: Gets the names of those that have something of this run.
+    private func play(
+        _ stream: LabelledStream, _ client: CacheClient, in caches: inout [String]
+    ) async -> Result<[EvalResult], any Error> {
         let run = String(UInt32.random(in: 0x100000...0xffffff), radix: 16)
         var results: [EvalResult] = []
-        for order in self.order..<self.order + self.orders {
-            let cache = EvalCaches.name(self.cache, order: order, run: run)
-            // Orders that share a cache are apart by a vary part.
-            if self.cacheHasOrder || order == self.order { try await EvalCaches.checkEmpty(cache, client) }
-            let progress = EvalProgress(name: "order \(order)", isShown: Output.errorIsTerminal && !self.server.json)
-            let player = EvalPlayer(
-                client, stream, try self.settings(order: order, run: run), cache: cache, order: order,
-                progress: progress)
-            results.append(try await player.play())
-            if self.clean { _ = try await client.invalidate(.wholeCache, in: cache) }
+        do {
+            for order in self.order..<self.order + self.orders {
+                let cache = EvalCaches.name(self.cache, order: order, run: run)
+                // Orders that share a cache are apart by a vary part.
+                if caches.last != cache {
+                    try await EvalCaches.checkEmpty(cache, client)
+                    caches.append(cache)
+                }
+                let progress = EvalProgress(
+                    name: "order \(order)", isShown: Output.errorIsTerminal && !self.server.json)
+                let player = EvalPlayer(
+                    client, stream, try self.settings(order: order, run: run), cache: cache, order: order,
+                    progress: progress)
+                results.append(try await player.play())
+            }
+        } catch {
+            return .failure(error)
         }
-        return EvalReport(
-            questions: stream.questions.count, labels: stream.labels.count,
-            files: [self.file] + (self.then.map { [$0] } ?? []), results: results)
+        return .success(results)
     }
 
     private func settings(order: Int, run: String) throws -> EvalSettings {

@@ -34,14 +34,15 @@ struct TuneCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let file = try self.plot.map { try PlotFile($0) }
         if let pairs {
-            try await self.tune(try await QuestionPair.read(pairs))
+            try await self.tune(try await QuestionPair.read(pairs), drawingTo: file)
         } else {
-            try await self.tuneByLabels()
+            try await self.tuneByLabels(drawingTo: file)
         }
     }
 
-    private func tune(_ pairs: [QuestionPair]) async throws {
+    private func tune(_ pairs: [QuestionPair], drawingTo file: PlotFile?) async throws {
         let vectors = try await self.server.withClient { client in
             try await TextVectors.embed(pairs.flatMap { [$0.asked, $0.stored] }, in: self.cache.cache, client)
         }
@@ -52,7 +53,7 @@ struct TuneCommand: AsyncParsableCommand {
                 isSame: pair.isSame, isRefused: try guards.refuse(pair))
         }
         let sweep = PairSweep(scored)
-        try self.draw(Plot(sweep))
+        try file?.write(Plot(sweep).svg)
         if self.server.json {
             Output.line(
                 JSONText.line(PairSweepObject(sweep, pairs: pairs.count, budget: self.errorBudget.share)))
@@ -61,13 +62,13 @@ struct TuneCommand: AsyncParsableCommand {
         }
     }
 
-    private func tuneByLabels() async throws {
+    private func tuneByLabels(drawingTo file: PlotFile?) async throws {
         let decisions = try await self.server.withClient { try await self.decisions($0) }
         guard !decisions.isEmpty else {
             throw CommandFault("the cache has no labelled decisions yet", code: "failed_precondition")
         }
         let sweep = LabelSweep(decisions)
-        try self.draw(Plot(sweep))
+        try file?.write(Plot(sweep).svg)
         if self.server.json {
             Output.line(JSONText.line(LabelSweepObject(sweep, decisions: decisions.count)))
         } else {
@@ -89,10 +90,5 @@ struct TuneCommand: AsyncParsableCommand {
             next = page.next.flatMap { $0 > after ? $0 : nil }
         }
         return decisions
-    }
-
-    private func draw(_ plot: Plot) throws {
-        guard let path = self.plot else { return }
-        try PlotFile.write(plot.svg, to: path)
     }
 }

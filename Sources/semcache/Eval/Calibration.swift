@@ -7,7 +7,8 @@ struct RiskEstimate: Sendable, Equatable {
     let isWrong: Bool
 }
 
-/// How well foretold risks hold: by risk, in bins of as many estimates each.
+/// How well foretold risks hold: by risk, in bins of about as many estimates each. Those of the same risk are in one bin:
+/// what came true must not tell in which.
 struct Calibration: Sendable, Equatable {
     struct Bin: Sendable, Equatable {
         let count: Int
@@ -20,18 +21,20 @@ struct Calibration: Sendable, Equatable {
     let count: Int
     let bins: [Bin]
 
-    /// - Parameter bins: At least 1; there are no more than estimates.
+    /// - Parameter bins: At least 1; there are no more than different risks.
     init(_ estimates: [RiskEstimate], bins: Int = 10) {
-        let sorted = estimates.sorted { ($0.risk, $0.isWrong ? 1 : 0) < ($1.risk, $1.isWrong ? 1 : 0) }
-        let count = min(bins, sorted.count)
+        let sorted = estimates.sorted { $0.risk < $1.risk }
         self.count = sorted.count
-        self.bins = (0..<count).map { bin in
-            let slice = sorted[sorted.count * bin / count..<sorted.count * (bin + 1) / count]
-            let size = Double(slice.count)
-            return Bin(
-                count: slice.count, predicted: slice.reduce(0) { $0 + $1.risk } / size,
-                observed: Double(slice.count { $0.isWrong }) / size)
+        var made: [Bin] = []
+        var start = 0
+        for bin in 1...max(1, bins) {
+            var end = sorted.count * bin / max(1, bins)
+            while end > start, end < sorted.count, sorted[end].risk == sorted[end - 1].risk { end += 1 }
+            guard end > start else { continue }
+            made.append(Bin(sorted[start..<end]))
+            start = end
         }
+        self.bins = made
     }
 
     /// Mean difference of what was foretold and what came true, weighted by the bins' sizes, 0…1; `nil` of nothing.
@@ -39,6 +42,16 @@ struct Calibration: Sendable, Equatable {
         guard self.count > 0 else { return nil }
         let sum = self.bins.reduce(0) { $0 + Double($1.count) * abs($1.predicted - $1.observed) }
         return sum / Double(self.count)
+    }
+}
+
+extension Calibration.Bin {
+    /// - Parameter estimates: At least one.
+    fileprivate init(_ estimates: ArraySlice<RiskEstimate>) {
+        let size = Double(estimates.count)
+        self.init(
+            count: estimates.count, predicted: estimates.reduce(0) { $0 + $1.risk } / size,
+            observed: Double(estimates.count { $0.isWrong }) / size)
     }
 }
 

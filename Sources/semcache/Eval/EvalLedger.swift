@@ -10,6 +10,10 @@ final class EvalLedger: Sendable {
         var events: [EvalEvent]
         /// For which label an entry was stored last.
         var labels: [CacheEntryID: Int] = [:]
+        /// Places of the questions whose Store is under way.
+        var stores: Set<Int> = []
+        /// Who waits for the end of any of them.
+        var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     private let order: [Int]
@@ -39,9 +43,39 @@ final class EvalLedger: Sendable {
         self.progress.played(position + 1, of: self.order.count)
     }
 
-    func stored(_ entry: CacheEntryID, for label: Int) { self.state.withLock { $0.labels[entry] = label } }
+    /// A Store begins: its entry may be served before its receipt is here. Then ``endStore(at:_:for:)``, whatever becomes of
+    /// it.
+    func beginStore(at position: Int) { _ = self.state.withLock { $0.stores.insert(position) } }
 
-    func label(of entry: CacheEntryID) -> Int? { self.state.withLock { $0.labels[entry] } }
+    /// - Parameter entry: `nil` if it failed.
+    func endStore(at position: Int, _ entry: CacheEntryID?, for label: Int) {
+        let waiters = self.state.withLock { state in
+            state.stores.remove(position)
+            if let entry { state.labels[entry] = label }
+            defer { state.waiters = [] }
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// For which label an entry was stored. Waits for the Stores that are under way, if it may be one of theirs.
+    ///
+    /// - Returns: `nil` for an entry that this run has not stored.
+    func label(of entry: CacheEntryID) async -> Int? {
+        let begun = self.state.withLock { $0.stores }
+        while true {
+            let (label, isOver) = self.state.withLock { ($0.labels[entry], $0.stores.isDisjoint(with: begun)) }
+            if label != nil || isOver { return label }
+            await withCheckedContinuation { continuation in
+                let isOver = self.state.withLock { state in
+                    if state.labels[entry] != nil || state.stores.isDisjoint(with: begun) { return true }
+                    state.waiters.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume() }
+            }
+        }
+    }
 }
 
 /// Says how far an order is, if somebody watches.
@@ -65,16 +99,29 @@ enum EvalCaches {
         text.replacing("{order}", with: "\(order)").replacing("{run}", with: run)
     }
 
-    /// What the service says of its decisions on a cache; `nil` if the caller may not ask, or it knows nothing yet.
-    static func decisions(
-        of cache: String, _ client: CacheClient
-    ) async throws -> ServerStatistics.Decisions? {
-        do throws(CacheClientError) {
-            return try await client.statistics(of: cache).caches.first { $0.name == cache }?.decisions
-        } catch {
-            guard error.code == .permissionDenied || error.code == .notFound else { throw error }
-            return nil
+    /// What the service says of its decisions on a cache; `nil` if the caller may not ask, it knows nothing yet, or it
+    /// cannot be asked: what was played is worth more than what is said of it.
+    static func decisions(of cache: String, _ client: CacheClient) async -> ServerStatistics.Decisions? {
+        try? await client.statistics(of: cache).caches.first { $0.name == cache }?.decisions
+    }
+
+    /// Removes what was stored in caches.
+    ///
+    /// - Returns: Whether that was done in all of them; what was not is said.
+    static func clean(_ caches: [String], _ client: CacheClient) async -> Bool {
+        var isClean = true
+        for cache in caches {
+            do {
+                _ = try await Patience.call { () async throws(CacheClientError) in
+                    try await client.invalidate(.wholeCache, in: cache)
+                }
+            } catch {
+                isClean = false
+                let fault = CommandFault(error)?.text ?? "cancelled"
+                Output.error("semcache: the cache \(Output.printable(cache)) is not cleaned: \(fault)")
+            }
         }
+        return isClean
     }
 
     /// - Throws: ``CommandFault`` if there are entries: what was stored before would be counted as wrong.

@@ -56,7 +56,7 @@ struct EvalPlayer: Sendable {
         let elapsed = ContinuousClock.now - start
         return EvalResult(
             order: self.order, cache: self.cache, self.ledger.events, parts: self.stream.parts, elapsed: elapsed,
-            decisions: try await EvalCaches.decisions(of: self.cache, self.client))
+            decisions: await EvalCaches.decisions(of: self.cache, self.client))
     }
 
     private func playAll() async throws {
@@ -83,7 +83,7 @@ struct EvalPlayer: Sendable {
         switch answer {
         case .hit(let hit):
             event = EvalEvent(outcome: hit.kind == .exact ? .exactHit : .semanticHit)
-            event.isWrong = self.isWrong(hit.best.entryID, hit.best.response, for: question)
+            event.isWrong = await self.isWrong(hit.best.entryID, hit.best.response, for: question)
             event.estimate = Self.estimate(hit.decision, isWrong: event.isWrong)
             if isFeedback {
                 try await self.judge(hit, isWrong: event.isWrong)
@@ -91,10 +91,11 @@ struct EvalPlayer: Sendable {
             }
         case .miss(let miss):
             event = EvalEvent(outcome: .miss(Self.name(miss.reason)))
-            if let nearest = miss.nearest, let label = self.ledger.label(of: nearest.entryID) {
+            if let nearest = miss.nearest, let label = await self.ledger.label(of: nearest.entryID) {
                 event.estimate = Self.estimate(miss.decision, isWrong: !self.stream.agree(label, question.label))
             }
-            try await self.store(question, isMislabelled ? self.other(than: question.label, &numbers) : question.label)
+            let answered = isMislabelled ? self.other(than: question.label, &numbers) : question.label
+            try await self.store(question, answered, at: position)
             event.isStored = true
         case .bypass:
             event = EvalEvent(outcome: .bypass)
@@ -104,20 +105,24 @@ struct EvalPlayer: Sendable {
     }
 
     /// Whether an answer is another question's: by the question that its entry was stored for, whatever was stored.
-    private func isWrong(_ entry: CacheEntryID, _ response: [UInt8], for question: LabelledStream.Question) -> Bool {
-        if let label = self.ledger.label(of: entry) { return !self.stream.agree(label, question.label) }
-        // Stored by another call a moment ago, or not by this run.
+    private func isWrong(
+        _ entry: CacheEntryID, _ response: [UInt8], for question: LabelledStream.Question
+    ) async -> Bool {
+        if let label = await self.ledger.label(of: entry) { return !self.stream.agree(label, question.label) }
+        // Not stored by this run.
         return response != self.settings.answer(of: self.stream.labels[question.label])
     }
 
-    private func store(_ question: LabelledStream.Question, _ answered: Int) async throws {
+    private func store(_ question: LabelledStream.Question, _ answered: Int, at position: Int) async throws {
         let response = self.settings.answer(of: self.stream.labels[answered])
-        let receipt = try await Patience.call { () async throws(CacheClientError) in
+        var stored: CacheEntryID?
+        self.ledger.beginStore(at: position)
+        defer { self.ledger.endStore(at: position, stored, for: question.label) }
+        stored = try await Patience.call { () async throws(CacheClientError) in
             try await self.client.store(
                 response, for: question.text, in: self.cache, vary: self.settings.vary,
                 contentType: "text/plain; charset=utf-8")
-        }
-        self.ledger.stored(receipt.entryID, for: question.label)
+        }.entryID
     }
 
     private func judge(_ hit: CacheHit, isWrong: Bool) async throws {

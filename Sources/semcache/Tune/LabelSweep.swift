@@ -2,7 +2,8 @@
 
 import CacheClient
 
-/// What a cache would have served of the decisions that it has labels for, by threshold and by risk limit.
+/// What a cache would have served of the decisions that it has labels for, by threshold and by risk limit. All shares are
+/// of all decisions; what a guard refuses is served by neither.
 struct LabelSweep: Sendable, Equatable {
     struct Row: Sendable, Equatable {
         /// A threshold, or a risk limit.
@@ -23,17 +24,22 @@ struct LabelSweep: Sendable, Equatable {
     let riskLimits: [Row]
     /// As the cache decided, or would have.
     let asDecided: Row
+    /// Decisions in which a guard refused the candidate.
+    let guarded: Int
+    /// Decisions without an estimate: no risk limit serves them.
+    let unestimated: Int
 
     init(_ decisions: [CacheLabelledDecision]) {
         self.thresholds = PairSweep.thresholds.map { threshold in
-            Self.row(threshold, decisions) { $0.similarity >= Float(threshold) }
+            Self.row(threshold, decisions) { !$0.isGuarded && $0.similarity >= Float(threshold) }
         }
-        let estimated = decisions.filter { $0.risk != nil }
+        self.guarded = decisions.count { $0.isGuarded }
+        self.unestimated = decisions.count { $0.risk == nil }
         self.riskLimits =
-            estimated.isEmpty
+            self.unestimated == decisions.count
             ? []
             : Self.riskLimits.map { limit in
-                Self.row(limit, estimated) { ($0.risk ?? 1) <= Float(limit) }
+                Self.row(limit, decisions) { !$0.isGuarded && ($0.risk ?? 1) <= Float(limit) }
             }
         self.asDecided = Self.row(0, decisions) { $0.wouldServe }
     }

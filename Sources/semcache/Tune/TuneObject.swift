@@ -85,12 +85,16 @@ struct LabelSweepObject: Encodable {
     }
 
     let decisions: Int
+    let guarded: Int
+    let unestimated: Int
     let thresholds: [Row]
     let riskLimits: [Row]
     let asDecided: Row
 
     enum CodingKeys: String, CodingKey {
         case decisions
+        case guarded
+        case unestimated
         case thresholds
         case riskLimits = "risk_limits"
         case asDecided = "as_decided"
@@ -98,6 +102,8 @@ struct LabelSweepObject: Encodable {
 
     init(_ sweep: LabelSweep, decisions: Int) {
         self.decisions = decisions
+        self.guarded = sweep.guarded
+        self.unestimated = sweep.unestimated
         self.thresholds = sweep.thresholds.map { Row($0) }
         self.riskLimits = sweep.riskLimits.map { Row($0) }
         self.asDecided = Row(sweep.asDecided)

@@ -36,7 +36,12 @@ enum TuneText {
     }
 
     static func lines(_ sweep: LabelSweep, decisions: Int, budget: Double) -> [String] {
-        var lines = ["\(NumberText.count(decisions, "labelled decision", "labelled decisions"))", ""]
+        var lines = ["\(NumberText.count(decisions, "labelled decision", "labelled decisions"))"]
+        if sweep.guarded > 0 { lines.append("\(NumberText.grouped(sweep.guarded)) refused by a guard: never served") }
+        if sweep.unestimated > 0, !sweep.riskLimits.isEmpty {
+            lines.append("\(NumberText.grouped(sweep.unestimated)) without an estimate: served under no risk limit")
+        }
+        lines.append("")
         lines += self.table("THRESHOLD", sweep.thresholds) { NumberText.fixed($0, digits: 2) }.lines + [""]
         if !sweep.riskLimits.isEmpty {
             lines += self.table("RISK LIMIT", sweep.riskLimits) { ShareText.text($0) }.lines + [""]

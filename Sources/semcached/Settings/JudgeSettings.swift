@@ -58,7 +58,7 @@ struct JudgeSettings: Equatable {
         do throws(CacheError) {
             try configuration.validate()
         } catch {
-            throw SettingsError("\(node.path): \(error.message)")
+            throw SettingsError(error, at: node.path, of: configuration)
         }
         return configuration
     }

@@ -11,6 +11,48 @@ enum ProviderKeys {
     ]
 }
 
+extension SettingsError {
+    /// A fault of a provider's configuration, under the key that the file has for the field.
+    ///
+    /// - Parameter place: Where the provider is in the file, or what it is called.
+    init(_ fault: CacheError, at place: String, of access: some ProviderAccess) {
+        let isToken = (access as? HTTPEmbedder.Configuration)?.azure?.usesToken ?? false
+        let key: String? =
+            switch fault.field {
+            case "base_url": "url"
+            case "credential": access.credential.key(isToken ? "entra_token" : "api_key")
+            case "request_timeout": "timeout"
+            case "batch_limit": "batch"
+            case "maximum_text_bytes": "maximum_text"
+            case "canary_interval": "probe_interval"
+            case "concurrency" where access is HTTPJudge.Configuration: "maximum_concurrent"
+            case "proxy_host", "proxy_port": "proxy"
+            case "proxy_credential": access.proxy?.credential.key("proxy_key")
+            case "tls": "tls_ca, tls_certificate, tls_key or tls_verify"
+            case "trust_file": "tls_ca"
+            case "certificate_file": "tls_certificate"
+            case "key_file": "tls_key"
+            default: nil
+            }
+        if let field = fault.field, let key, fault.message.hasPrefix(field) {
+            self.init("\(place): \(key)\(fault.message.dropFirst(field.utf8.count))")
+        } else {
+            self.init("\(place): \(fault.message)")
+        }
+    }
+}
+
+extension CredentialSource {
+    /// The key that it was given by, or both that could give it.
+    fileprivate func key(_ name: String) -> String {
+        switch self {
+        case .file: "\(name)_file"
+        case .environment: "\(name)_env"
+        case .none: "\(name)_file or \(name)_env"
+        }
+    }
+}
+
 extension SettingsNode {
     /// A file, or a variable of the environment: the secret itself is in neither the settings nor the arguments.
     func credential(_ key: String) throws -> CredentialSource {

@@ -38,7 +38,7 @@ extension EmbedderSettings.Provider {
         do throws(CacheError) {
             try configuration.validate()
         } catch {
-            throw SettingsError("\(node.path): \(error.message)")
+            throw SettingsError(error, at: node.path, of: configuration)
         }
         self.init(
             configuration: configuration, fallback: try node.words("fallback") ?? [],

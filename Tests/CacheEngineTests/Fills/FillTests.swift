@@ -144,12 +144,12 @@ import Testing
         }
         let start = ContinuousClock.now
         let late = try await self.fixture.lookup(
-            "why?", lease: self.long, wait: .untilDeadline, within: .milliseconds(400))
+            "why?", lease: self.long, wait: .untilDeadline, within: .seconds(3))
         guard case .underWay = late.fill, case .miss(let miss) = late else {
             Issue.record("\(late)")
             return
         }
-        #expect(miss.reason == .noEntry && ContinuousClock.now - start >= .milliseconds(340))
+        #expect(miss.reason == .noEntry && ContinuousClock.now - start >= .milliseconds(2_900))
     }
 
     @Test func `one who goes away while it waits leaves nothing behind`() async throws {

@@ -11,7 +11,7 @@ import Testing
 
 @Suite struct EngineMetricsTests {
     private let metrics = TestMetrics()
-    private let later = ContinuousClock.now + .seconds(30)
+    private let later = ContinuousClock.now + .seconds(120)
 
     private func fixture(
         embedder: any Embedder = HashingEmbedder(), policy: CachePolicy = CachePolicy(timeToLiveJitter: 0)

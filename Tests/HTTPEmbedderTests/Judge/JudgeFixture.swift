@@ -35,13 +35,17 @@ func withJudge<Value: Sendable>(
 
 extension HTTPJudge {
     func opinion(
-        _ asked: String = "one", _ stored: String = "two", within time: Duration = .seconds(60)
+        _ asked: String = "one", _ stored: String = "two", tenant: String = "acme",
+        within time: Duration = .seconds(60)
     ) async -> JudgeOpinion {
         guard let asked = try? CanonicalPrompt(asked), let stored = try? CanonicalPrompt(stored) else {
             Issue.record("no prompt")
             return JudgeOpinion(isSame: nil)
         }
-        return await self.opinion(on: asked, and: stored, by: .now + time)
+        let partition = Partition(
+            of: CacheScope("c", of: TenantScope(authenticated: TenantID(tenant))),
+            embedding: EmbeddingIdentity(provider: "test", model: "m", dimensions: 8, revision: "1"), vary: [])
+        return await self.opinion(on: asked, and: stored, of: partition.key, by: .now + time)
     }
 
     /// What a probe says is wrong.

@@ -38,6 +38,20 @@ import Testing
         #expect((1...20).contains(remembered.totalValue))
     }
 
+    @Test func `what was said to one tenant is not said to another, nor told by its cost`() async throws {
+        let metrics = TestMetrics()
+        try await ProviderServer.withServer({ number, _ in .chat(number == 0 ? "\"yes\"" : "\"no\"") }) { server in
+            try await withJudge(judgeConfiguration(server.url), metrics: metrics) { judge in
+                #expect(await judge.opinion(tenant: "acme") == JudgeOpinion(isSame: true, tokens: 42))
+                #expect(await judge.opinion(tenant: "other") == JudgeOpinion(isSame: false, tokens: 42))
+                #expect(await judge.opinion(tenant: "acme") == JudgeOpinion(isSame: true, tokens: 0))
+                #expect(server.requests.count == 2)
+            }
+        }
+        let remembered = try metrics.expectCounter("semcache_judge_remembered_total", [("judge", "judge")])
+        #expect(remembered.totalValue == 1)
+    }
+
     @Test func `no two lists of words make the same pair`() async throws {
         try await ProviderServer.withServer({ number, _ in .chat(number == 0 ? "\"yes\"" : "\"no\"") }) { server in
             try await withJudge(judgeConfiguration(server.url)) { judge in

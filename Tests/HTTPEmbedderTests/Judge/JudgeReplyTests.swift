@@ -31,9 +31,16 @@ struct JudgeReplyTests {
     }
 
     @Test func `a reply that was cut off, filtered or refused is no opinion, and costs all the same`() throws {
-        for finish in ["length", "content_filter", "tool_calls", "function_call"] {
+        let finishes = [
+            "length", "content_filter", "tool_calls", "function_call", "max_tokens", "refusal", "safety", "error", "",
+            "STOP ", "stop\\n", "pause_turn",
+        ]
+        for finish in finishes {
             let reply = try self.read(ChatText.reply("\"yes\"", finish: "\"\(finish)\""))
-            #expect(reply.isSame == nil && reply.tokens == 42)
+            #expect(reply.isSame == nil && reply.tokens == 42, "\(finish)")
+        }
+        for finish in ["stop", "eos", "end_turn"] {
+            #expect(try self.read(ChatText.reply("\"yes\"", finish: "\"\(finish)\"")).isSame == true)
         }
         #expect(try self.read(ChatText.reply("null")).isSame == nil)
         let refused = #"{"message":{"content":"yes","refusal":"I cannot"},"finish_reason":"stop"}"#

@@ -39,12 +39,15 @@ import Testing
 
     @Test func `a descriptor more is counted`() throws {
         func open() -> Double? { ProcessMetrics().families().first { $0.name == "process_open_fds" }?.samples[0].value }
-        // Other tests open and close some meanwhile, though not a hundred.
-        let before = try #require(open())
-        let pipes = (0..<100).map { _ in Pipe() }
-        let during = try #require(open())
-        withExtendedLifetime(pipes) {}
-        #expect(during > before + 100)
+        // Other tests open and close some meanwhile, though hardly a hundred, and not each time.
+        let isCounted = try (0..<10).contains { _ in
+            let before = try #require(open())
+            let pipes = (0..<100).map { _ in Pipe() }
+            let during = try #require(open())
+            withExtendedLifetime(pipes) {}
+            return during > before + 100
+        }
+        #expect(isCounted)
     }
     #endif
 }

@@ -1194,6 +1194,10 @@ struct  Semcached__V1__LabelledDecision
    */
   protobuf_c_boolean would_serve;
   Semcached__V1__LabelSource source;
+  /*
+   * Whether a guard refused the candidate: no threshold would have served it.
+   */
+  protobuf_c_boolean guarded;
   Semcached__V1__LabelledDecision__RiskPresentCase risk_present_case;
   union {
     float risk;
@@ -1201,7 +1205,7 @@ struct  Semcached__V1__LabelledDecision
 };
 #define SEMCACHED__V1__LABELLED_DECISION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&semcached__v1__labelled_decision__descriptor) \
-    , 0, 0, 0, 0, SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_UNSPECIFIED, SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT__NOT_SET, {0} }
+    , 0, 0, 0, 0, SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_UNSPECIFIED, 0, SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT__NOT_SET, {0} }
 
 
 struct  Semcached__V1__LabelsResponse
