@@ -4,6 +4,8 @@
 package enum QuestionType: UInt8, Sendable {
     case who, when, where_, why
     case howMany, howLong, howOld, howFar, howOften, howBig
+    /// "How do I", "how to".
+    case how
 }
 
 extension QuestionType {
@@ -24,14 +26,23 @@ extension QuestionType {
             if let found, found != type { return nil }
             found = type
         }
-        guard let found else { return nil }
-        self = found
+        guard let type = found ?? (Self.asksHow(words) ? .how : nil) else { return nil }
+        self = type
     }
 
-    /// "How long until" is "when".
+    /// "How long until" is "when". How something is done is only told apart from why: it is asked in many ways.
     func differs(from other: QuestionType) -> Bool {
-        self != other && Set([self, other]) != [.when, .howLong]
+        let both: Set = [self, other]
+        return self != other && both != [.when, .howLong] && (!both.contains(.how) || both == [.how, .why])
     }
+
+    private static func asksHow(_ words: [Wording.Word]) -> Bool {
+        words.indices.dropLast().contains { words[$0].exact == howWritten && doing.contains(words[$0 + 1].exact) }
+    }
+
+    private static let howWritten = WordHash.of("how")
+    private static let doing = Set(
+        ("do can should could would to" as StaticString).tableWords.map { WordHash.of($0) })
 
     private static let single: [UInt64: QuestionType] = [
         WordHash.of("who"): .who, WordHash.of("whom"): .who, WordHash.of("whose"): .who, WordHash.of("when"): .when,

@@ -23,6 +23,18 @@ import Testing
         #expect(refusal(between: two, and: one, by: .all) == nil)
     }
 
+    @Test func `of a text that is not read to its end only the same text passes`() throws {
+        let long = String(repeating: "word and word ", count: 300)
+        #expect(try guardBetween(long + "one", long + "two") == .wordSwap)
+        #expect(try guardBetween(long + "one", long + "ONE") == nil)
+        #expect(try guardBetween(long, "word and word") == .wordSwap)
+        let many = String(repeating: "a ", count: 300)
+        #expect(try guardBetween(many + "one", many + "two") == .wordSwap)
+        #expect(try guardBetween(many + "one", many + "One?") == nil)
+        #expect(try guardBetween(many + "one", many + "two", by: GuardSet(.unit)) == .unit)
+        #expect(try guardBetween(many + "one", many + "two", by: .none) == nil)
+    }
+
     @Test func `a guard that is switched off does not refuse`() throws {
         let (one, two) = ("sound the alarm at 6 am", "sound the alarm at 9 am")
         #expect(try guardBetween(one, two) == .number)

@@ -7,6 +7,7 @@ import Testing
 
 @Suite struct QuestionTypeGuardTests {
     @Test(arguments: [
+        ("why should I invest in gold", "how do I invest in gold"),
         ("who wrote the song", "when was the song written"),
         ("where was the battle fought", "when was the battle fought"),
         ("how many people live there", "how old people live there"), ("why did rome fall", "when did rome fall"),
