@@ -6,7 +6,7 @@ enum WordKind: UInt8, CaseIterable, Sendable {
     case none, unit, day, month, season, place, people, currency, colour, brand, animal, sport, product, kin, food, code
     /// A sign of a formula ("+", "<"), or its name.
     case sign
-    case amount, period, times, substance, medicine, craft, courtesy
+    case amount, period, times, substance, medicine, craft, courtesy, structure
 
     private var names: StaticString {
         switch self {
@@ -96,6 +96,11 @@ enum WordKind: UInt8, CaseIterable, Sendable {
         case .craft: "write directed produced composed sang painted narrated edited starred conducted"
         case .courtesy:
             "please thanks thank hello hi goodbye bye sorry cheers gracias merci danke bitte grazie obrigado bonjour hola"
+        case .structure:
+            """
+            list tuple set array dictionary dict string integer int float double boolean map vector queue stack heap tree
+            graph struct class interface
+            """
         case .code: "python java javascript ruby rust swift scala kotlin perl php golang typescript"
         }
     }
@@ -111,7 +116,8 @@ enum WordKind: UInt8, CaseIterable, Sendable {
     gray=grey savings=saving january=jan february=feb april=apr june=jun july=jul august=aug september=sep=sept
     october=oct november=nov december=dec tuesday=tue=tues wednesday=wed=weds thursday=thu=thur=thurs friday=fri
     mount=mt saint=st usa=america uk=britain netherlands=holland yearly=annual=annually
-    write=wrote=written
+    write=wrote=written program=programme catalog=catalogue dialog=dialogue child=children man=men woman=women
+    tooth=teeth mouse=mice
     """ as StaticString).tableWords.map { row in
         row.split(separator: UInt8(ascii: "=")).map(Array.init)
     }
@@ -130,8 +136,8 @@ enum Units {
     seconds=sec=secs minute=minutes=min=mins hour=hours=hr=hrs day=days week=weeks month=months year=years=yr=yrs
     decade=decades century=centuries millimeter=millimeters=millimetre=millimetres=mm
     centimeter=centimeters=centimetre=centimetres=cm meter=meters=metre=metres
-    kilometer=kilometers=kilometre=kilometres=km mile=miles inch=inches foot=feet=ft yard=yards
-    microgram=micrograms=mcg=µg=μg=ug milligram=milligrams=mg gram=grams=g kilogram=kilograms=kilo=kilos=kg ounce=ounces=oz ton=tons=tonne=tonnes
+    kilometer=kilometers=kilometre=kilometres=km=kms mile=miles inch=inches foot=feet=ft yard=yards
+    microgram=micrograms=mcg=µg=μg=ug milligram=milligrams=mg gram=grams=g kilogram=kilograms=kilo=kilos=kg=kgs ounce=ounces=oz ton=tons=tonne=tonnes
     pound=pounds=lb=lbs liter=liters=litre=litres milliliter=milliliters=ml gallon=gallons pint=pints quart=quarts
     cup=cups tablespoon=tablespoons=tbsp teaspoon=teaspoons=tsp dollar=dollars=bucks euro=euros yen cent=cents
     peso=pesos franc=francs rupee=rupees percent=pct permille=‰ degree=degrees hertz=hz megahertz=mhz gigahertz=ghz watt=watts

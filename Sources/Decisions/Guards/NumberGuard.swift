@@ -29,9 +29,16 @@ extension Comparison {
     }
 
     var differsOnlyInNumbers: Bool {
-        let numbers = open(.number)
-        let others = askedOpen.count + storedOpen.count - numbers.asked - numbers.stored
-        return others <= 1 && open(.content) == (0, 0) && opposites == 0 && commonContent > 1
+        let (functions, negations) = (open(.function), open(.negation))
+        let others = functions.asked + functions.stored + negations.asked + negations.stored
+        return others <= 1 && opensOnlySigns && opposites == 0 && commonContent > 1
+    }
+
+    /// Of content, that is: "n^2" for "n".
+    private var opensOnlySigns: Bool {
+        func isWord(_ word: Wording.Word) -> Bool { word.role == .content && word.kind != .sign }
+        return askedOpen.first { isWord(asked.words[$0]) } == nil
+            && storedOpen.first { isWord(stored.words[$0]) } == nil
     }
 }
 

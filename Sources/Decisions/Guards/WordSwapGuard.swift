@@ -12,7 +12,7 @@ enum WordSwapGuard {
     private static let closeness: Float = 0.9
 
     static func refuses(_ comparison: Comparison) -> Bool {
-        if comparison.addsSigns { return true }
+        if comparison.addsSigns || comparison.swapsLetters { return true }
         let content = comparison.open(.content)
         let swapsKind = comparison.swapsKind
         // "New york" for "boston": a name may have two words.
@@ -35,15 +35,24 @@ extension Comparison {
     fileprivate var addsSigns: Bool {
         guard !askedOpen.isEmpty || !storedOpen.isEmpty, opposites == 0 else { return false }
         let isFormula = asked.hasOperator && stored.hasOperator
-        func counts(_ word: Wording.Word) -> Bool {
+        func counts(_ word: Wording.Word, _ other: Wording) -> Bool {
+            // "10/2" is "10 / 2".
+            if word.length == 1, other.words.contains(where: { Stem.hash([$0.joint]) == word.exact }) { return false }
             if word.key == Wording.percent || word.key == Wording.permille { return true }
             guard word.kind == .sign, word.role == .content else { return false }
             if Wording.brackets.contains(word.exact) { return isFormula }
             // "See you at 5!" calls out.
             return word.exact != Wording.exclamation || max(asked.words.count, stored.words.count) <= 4
         }
-        return askedOpen.first { !counts(asked.words[$0]) } == nil
-            && storedOpen.first { !counts(stored.words[$0]) } == nil
+        return askedOpen.first { !counts(asked.words[$0], stored) } == nil
+            && storedOpen.first { !counts(stored.words[$0], asked) } == nil
+    }
+
+    /// "Type A" and "type B": an article is a name where another letter stands in its place.
+    fileprivate var swapsLetters: Bool {
+        guard let place = onlyDifferentPlace else { return false }
+        let (one, two) = (asked.words[place], stored.words[place])
+        return one.length == 1 && two.length == 1 && one.role != .number && two.role != .number
     }
 
     /// Whether each side is left with a name of one kind.

@@ -42,8 +42,8 @@ enum Affixes {
     private static func isNegated(_ one: Letters, _ two: Letters) -> Bool {
         let (short, long) = one.count < two.count ? (one, two) : (two, one)
         let added = long.count - short.count
-        guard (1...4).contains(added), short.count >= (added == 1 ? 7 : 4), long.suffix(short.count).elementsEqual(short)
-        else { return false }
+        let isLong = short.count >= (added == 1 ? 7 : 4)
+        guard (1...4).contains(added), isLong, long.suffix(short.count).elementsEqual(short) else { return false }
         return negating.contains(WordHash.of(long[..<added]))
     }
 

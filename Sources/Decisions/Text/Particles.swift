@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Small words that turn a question round only beside the same word: log in and log out, to and from my account.
-/// English.
+/// English, and German.
 enum Particles {
     /// After the same word.
-    private static let after: Set<UInt64> = pairs("in=out into=out in=off on=off")
+    private static let after: Set<UInt64> = pairs("in=out into=out in=off on=off ein=aus an=aus an=ab auf=zu")
     /// Before the same word, or after it.
     private static let beside: Set<UInt64> = pairs("to=from into=from will=did")
 

@@ -88,6 +88,7 @@ enum Spelling {
     /// Ways to write one word: organise, colour, travelling, licence, theatre.
     private static func isVariant(_ one: Letters, _ two: Letters, _ prefix: Int) -> Bool {
         let (short, long) = one.count <= two.count ? (one, two) : (two, one)
+        if short.count >= 6, isSameWithoutDoubles(short, long) { return true }
         if short.count == long.count {
             guard prefix < short.count else { return true }
             let letters = (min(short[prefix], long[prefix]), max(short[prefix], long[prefix]))
@@ -102,9 +103,19 @@ enum Spelling {
             return false
         }
         let (added, before) = (long[prefix], long[prefix - 1])
-        if added == before { return short.count >= 6 }
         return added == UInt8(ascii: "u") && before == UInt8(ascii: "o") && prefix < short.count
             && short[prefix] == UInt8(ascii: "r") && short.count >= 5
+    }
+
+    private static func isSameWithoutDoubles(_ one: Letters, _ two: Letters) -> Bool {
+        var (first, second) = (0, 0)
+        while first < one.count, second < two.count {
+            let byte = one[first]
+            guard byte == two[second] else { return false }
+            while first < one.count, one[first] == byte { first += 1 }
+            while second < two.count, two[second] == byte { second += 1 }
+        }
+        return first == one.count && second == two.count
     }
 
     /// Of long words: the first edit undone in each of the ways, one edit is left.

@@ -13,7 +13,8 @@ import Testing
         ("what is new in python 3.1", "what is new in python 3.10"), ("what is IPv4", "what is IPv6"),
         ("how big is gpt3", "how big is gpt4"), ("who was Henry VIII", "who was Henry VII"),
         ("world war I", "world war II"), ("what is 2/3 of 9", "what is 3/2 of 9"),
-        ("what is 10-2", "what is 10/2"), ("كم عمر ٣٥", "كم عمر ٤٥"),
+        ("what is 10-2", "what is 10/2"),
+        ("is O(n^2) slow", "is O(n) slow"), ("كم عمر ٣٥", "كم عمر ٤٥"),
         ("roll over my 401k", "roll over my 471k"), ("a meeting at 5 pm", "a meeting pm"),
         ("Wie wird das Wetter am 3. Mai?", "Wie wird das Wetter am 4. Mai?"),
     ])
