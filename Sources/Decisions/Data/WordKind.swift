@@ -116,7 +116,7 @@ enum WordKind: UInt8, CaseIterable, Sendable {
     gray=grey savings=saving january=jan february=feb april=apr june=jun july=jul august=aug september=sep=sept
     october=oct november=nov december=dec tuesday=tue=tues wednesday=wed=weds thursday=thu=thur=thurs friday=fri
     mount=mt saint=st usa=america uk=britain netherlands=holland yearly=annual=annually
-    write=wrote=written program=programme catalog=catalogue dialog=dialogue child=children man=men woman=women
+    write=wrote=written hello=hi=hey goodbye=bye program=programme catalog=catalogue dialog=dialogue child=children man=men woman=women
     tooth=teeth mouse=mice
     """ as StaticString).tableWords.map { row in
         row.split(separator: UInt8(ascii: "=")).map(Array.init)

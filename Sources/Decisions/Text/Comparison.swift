@@ -92,7 +92,9 @@ struct Comparison {
         }
         if Opposites.shared.areOpposite(one.opposites, two.opposites) { return true }
         if one.role == .function, two.role == .function { return Particles.areOpposite(first, asked, second, stored) }
-        guard one.role == .content, two.role == .content else { return false }
+        guard one.role == .content, two.role == .content,
+            !Synonyms.shared.areSynonyms(one.synonyms, two.synonyms)
+        else { return false }
         return asked.letters(one) { letters in stored.letters(two) { Affixes.areOpposite(letters, $0) } }
     }
 

@@ -5,8 +5,13 @@
 enum Particles {
     /// After the same word.
     private static let after: Set<UInt64> = pairs("in=out into=out in=off on=off ein=aus an=aus an=ab auf=zu")
-    /// Before the same word, or after it.
-    private static let beside: Set<UInt64> = pairs("to=from into=from will=did")
+    /// Before the same word, articles and possessives apart.
+    private static let beside: Set<UInt64> = pairs("to=from into=from")
+    /// So, where nothing is negated: what did not work will not work.
+    private static let tenses: Set<UInt64> = pairs("will=did")
+    private static let determiners = Set(
+        ("a an the my your his her its our their this that it i you he she we they there" as StaticString).tableWords
+            .map { WordHash.of($0) })
 
     private static func pairs(_ table: StaticString) -> Set<UInt64> {
         Set(
@@ -22,7 +27,8 @@ enum Particles {
     static func areOpposite(_ first: Int, _ asked: Wording, _ second: Int, _ stored: Wording) -> Bool {
         let pair = pair(asked.words[first].exact, stored.words[second].exact)
         if after.contains(pair) { return isSame(before(first, asked), before(second, stored)) }
-        guard beside.contains(pair) else { return false }
+        let isTense = tenses.contains(pair) && asked.negations + stored.negations == 0
+        guard isTense || beside.contains(pair) else { return false }
         return isSame(behind(first, asked), behind(second, stored))
     }
 
@@ -32,8 +38,10 @@ enum Particles {
         index > 0 && wording.words[index - 1].role != .function ? wording.words[index - 1].key : nil
     }
 
-    /// The first word behind it that is no article.
     private static func behind(_ index: Int, _ wording: Wording) -> UInt64? {
-        wording.words[(index + 1)...].first { $0.role != .function }?.key
+        guard let next = wording.words[(index + 1)...].first(where: { !determiners.contains($0.exact) }) else {
+            return nil
+        }
+        return next.role == .function ? nil : next.key
     }
 }

@@ -32,7 +32,7 @@ enum Spelling {
         if shorter >= 4, isVariant(one, two, prefix) { return true }
         switch known {
         // "Form" is not "from", and a "contact" no "contract".
-        case .both: return false
+        case .both: return shorter >= 7 && prefix >= 5 && isSlip(one, two, prefix)
         case .name: return shorter >= 5 && prefix >= 2 && isSlip(one, two, prefix)
         case .neither: return shorter >= 4 && prefix >= 1 && isOneEditApart(one, two, prefix)
         case .one:
