@@ -73,7 +73,7 @@ struct Opposites: Sendable {
         superior inferior . internal external . interior exterior . temporary permanent . fixed variable . manual
         automatic . wired wireless . paid free unpaid . always never . same different . checkin checkout . debtor
         creditor . asset liability . profit loss . supply demand . export import . accepted rejected .
-        sent received receive . bought sold sell . lent borrowed . began ended . rose fell . opened closed . born
+        sent received . bought sold sell . lent borrowed . began ended . rose fell . opened closed . born
         killed die died buried married . stolen found . sender recipient receiver . am pm . compiled interpreted . add drop . legal ilegal . войти выйти . открыть закрыть . desert dessert . billing shipping . within after . during before after . pre post . bc ad . always sometimes .
         everyone someone . everything something . every no . both neither . some none all . all none . few many
         most . average best worst . emigration immigration . emigrant immigrant . emigrated immigrated . sooner later .

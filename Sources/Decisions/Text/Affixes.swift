@@ -8,14 +8,23 @@ enum Affixes {
     private static let shortestRest = 3
 
     static func areOpposite(_ one: Letters, _ two: Letters) -> Bool {
-        if isNegated(one, two) { return true }
+        guard one.count > shortestRest, two.count > shortestRest else { return false }
+        let isRestSame = (
+            last: one.suffix(shortestRest).elementsEqual(two.suffix(shortestRest)),
+            first: one.prefix(shortestRest).elementsEqual(two.prefix(shortestRest))
+        )
+        guard isRestSame.last || isRestSame.first else { return false }
+        if isRestSame.last, isNegated(one, two) { return true }
         for row in Opposites.prefixes
-        where differ(one, two, row, { $0.starts(with: $1) }, { Letters(rebasing: $0[$1...]) }) {
+        where isRestSame.last
+            && differ(one, two, row, { $0.starts(with: $1) }, { Letters(rebasing: $0[$1...]) })
+        {
             return true
         }
         for row in Opposites.endings
-        where differ(
-            one, two, row, { $0.suffix($1.count).elementsEqual($1) }, { Letters(rebasing: $0[..<($0.count - $1)]) })
+        where isRestSame.first
+            && differ(
+                one, two, row, { $0.suffix($1.count).elementsEqual($1) }, { Letters(rebasing: $0[..<($0.count - $1)]) })
         {
             return true
         }
