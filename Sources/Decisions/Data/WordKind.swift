@@ -125,7 +125,7 @@ enum WordKind: UInt8, CaseIterable, Sendable {
     /// What two words together are compared as.
     static let phrases: [[UInt8]] =
         ("""
-    usa=united_states uk=united_kingdom atm=cash_machine thanks=thank_you
+    usa=united_states uk=united_kingdom atm=cash_machine thanks=thank_you please=por_favor please=per_favore
     """ as StaticString).tableWords
 }
 
@@ -140,7 +140,7 @@ enum Units {
     microgram=micrograms=mcg=µg=μg=ug milligram=milligrams=mg gram=grams=g kilogram=kilograms=kilo=kilos=kg=kgs ounce=ounces=oz ton=tons=tonne=tonnes
     pound=pounds=lb=lbs liter=liters=litre=litres milliliter=milliliters=ml gallon=gallons pint=pints quart=quarts
     cup=cups tablespoon=tablespoons=tbsp teaspoon=teaspoons=tsp dollar=dollars=bucks euro=euros yen cent=cents
-    peso=pesos franc=francs rupee=rupees percent=pct permille=‰ degree=degrees hertz=hz megahertz=mhz gigahertz=ghz watt=watts
+    peso=pesos franc=francs rupee=rupees percent=pct permille=‰ degree=degrees=° hertz=hz megahertz=mhz gigahertz=ghz watt=watts
     kilowatt=kilowatts=kw volt=volts byte=bytes kilobyte=kilobytes=kb megabyte=megabytes=mb gigabyte=gigabytes=gb
     terabyte=terabytes=tb mph kph
     """ as StaticString).tableWords.map { row in

@@ -31,7 +31,8 @@ extension Comparison {
     var differsOnlyInNumbers: Bool {
         let (functions, negations) = (open(.function), open(.negation))
         let others = functions.asked + functions.stored + negations.asked + negations.stored
-        return others <= 1 && opensOnlySigns && opposites == 0 && commonContent > 1
+        return others <= 1 && opensOnlySigns && opposites == 0
+            && (commonContent > 1 || (commonContent == 1 && min(asked.words.count, stored.words.count) >= 3))
     }
 
     /// Of content, that is: "n^2" for "n".

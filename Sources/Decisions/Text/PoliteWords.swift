@@ -49,7 +49,7 @@ struct PoliteWords: Sendable {
         while range.count > 1 {
             if words.isDash(range.lowerBound), words.isName(range.lowerBound + 1) {
                 range = (range.lowerBound + 1)..<range.upperBound
-            } else if words.isDash(range.upperBound - 1) || words.isBracket(range.upperBound - 1) {
+            } else if words.isMark(range.upperBound - 1) {
                 range = range.lowerBound..<(range.upperBound - 1)
             } else if let count = lead(words, range) {
                 range = (range.lowerBound + count)..<range.upperBound
@@ -155,7 +155,10 @@ extension QuestionWords {
     /// A dash or a colon that stands alone.
     fileprivate func isDash(_ index: Int) -> Bool { isOne(of: "-:", index) }
 
-    fileprivate func isBracket(_ index: Int) -> Bool { isOne(of: "()[]", index) }
+    /// Nothing but marks.
+    fileprivate func isMark(_ index: Int) -> Bool {
+        bytes[Int(words[index].start)..<Int(words[index].end)].allSatisfy(Self.isMark)
+    }
 
     private func isOne(of signs: String, _ index: Int) -> Bool {
         let word = words[index]

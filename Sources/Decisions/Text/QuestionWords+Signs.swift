@@ -46,6 +46,29 @@ extension QuestionWords {
         return position + 4 == text.count || !text[position + 4].isDigit
     }
 
+    /// Marks that stand alone, with more behind them.
+    static func loneMark(_ text: UnsafeBufferPointer<UInt8>, _ position: Int) -> Range<Int>? {
+        guard isMark(text[position]), position == 0 || text[position - 1] == 0x20 else { return nil }
+        var end = position
+        while end < text.count, isMark(text[end]) { end += 1 }
+        guard end - position <= 4, end + 1 < text.count, text[end] == 0x20, text[end + 1] > 0x20 else { return nil }
+        return position..<end
+    }
+
+    static func isMark(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "?"), UInt8(ascii: "!"), UInt8(ascii: ";"), UInt8(ascii: ","), UInt8(ascii: "'"),
+            UInt8(ascii: "\""), UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "("), UInt8(ascii: ")"),
+            UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "{"), UInt8(ascii: "}"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    /// Words behind which a mark is what is asked about: "what does ? mean".
+    static let introducing = Set(
+        ("does do sign symbol character operator" as StaticString).tableWords.map { WordHash.of($0) })
+
     /// Whether a bracket has a number or an operator beside it, spaces apart.
     static func isOfFormula(_ text: UnsafeBufferPointer<UInt8>, _ position: Int) -> Bool {
         var before = position - 1

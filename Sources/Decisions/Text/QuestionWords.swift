@@ -57,8 +57,16 @@ struct QuestionWords {
                 append(piece: UnsafeBufferPointer(rebasing: piece[..<length]))
                 length = 0
             }
-            for position in given.indices {
+            var read = 0
+            for position in given.indices where position >= read {
                 let byte = given[position]
+                if let mark = Self.loneMark(given, position), let last = words.last, length == 0 {
+                    if Self.introducing.contains(hash(of: last)) {
+                        append(word: UnsafeBufferPointer(rebasing: given[mark]))
+                        read = mark.upperBound
+                        continue
+                    }
+                }
                 switch byte {
                 case 0x41...0x5a: keep(byte | 0x20)
                 case 0...0x20, 0x7f, UInt8(ascii: "{"): end()
@@ -160,9 +168,11 @@ struct QuestionWords {
 
     mutating func keep(_ range: Range<Int>) { words = Array(words[range]) }
 
-    func hash(_ index: Int) -> UInt64 {
+    func hash(_ index: Int) -> UInt64 { hash(of: words[index]) }
+
+    private func hash(of word: Word) -> UInt64 {
         bytes.withUnsafeBufferPointer {
-            WordHash.of(UnsafeBufferPointer(rebasing: $0[Int(words[index].start)..<Int(words[index].end)]))
+            WordHash.of(UnsafeBufferPointer(rebasing: $0[Int(word.start)..<Int(word.end)]))
         }
     }
 }

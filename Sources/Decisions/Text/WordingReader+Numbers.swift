@@ -6,8 +6,9 @@ extension WordingReader {
     /// - Returns: Where it ends.
     mutating func readNumber(_ piece: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
         var end = start
-        let isNegative = start == 0 && piece[start] == UInt8(ascii: "-")
-        if isNegative { end += 1 }
+        let begins = start == 0 && piece[start] == UInt8(ascii: "-")
+        if begins { end += 1 }
+        let isNegative = begins || isExponent(piece, start)
         let digits = end
         while end < piece.count {
             let isPoint = piece[end] == UInt8(ascii: ".") && end + 1 < piece.count && piece[end + 1].isDigit
@@ -32,6 +33,13 @@ extension WordingReader {
         default: append(letters: letters)
         }
         return end
+    }
+
+    /// "2^-1", "1e-3".
+    private func isExponent(_ piece: UnsafeBufferPointer<UInt8>, _ start: Int) -> Bool {
+        guard start > 2, piece[start - 1] == UInt8(ascii: "-") else { return false }
+        let before = piece[start - 2]
+        return before == UInt8(ascii: "^") || (before == UInt8(ascii: "e") && piece[start - 3].isDigit)
     }
 
     private static let foot = Stem.hash(Array("foot".utf8))

@@ -50,7 +50,8 @@ struct WordingReader {
                 note(unit: unit, afterNumber: start > 0 || position == piece.count)
             } else if byte.isLetter {
                 position = endOfLetters(piece, position)
-                append(letters: UnsafeBufferPointer(rebasing: piece[start..<position]))
+                let isGenitive = start > 0 && piece[start - 1] == UInt8(ascii: "'")
+                append(letters: UnsafeBufferPointer(rebasing: piece[start..<position]), isGenitive: isGenitive)
             } else if let unit = Self.unitSign(byte) {
                 position += 1
                 note(unit: unit, afterNumber: start > 0 || position == piece.count)
@@ -155,9 +156,9 @@ struct WordingReader {
 
     // MARK: Words
 
-    mutating func append(letters: UnsafeBufferPointer<UInt8>) {
+    mutating func append(letters: UnsafeBufferPointer<UInt8>, isGenitive: Bool = false) {
         // What is left of "card's" after the apostrophe.
-        if letters.count == 1, letters[0] == UInt8(ascii: "s"), !wording.words.isEmpty { return }
+        if isGenitive, letters.count == 1, letters[0] == UInt8(ascii: "s"), !wording.words.isEmpty { return }
         pendingUnit = 0
         languages.note(WordHash.of(letters))
         let word = lexicon.word(letters)

@@ -18,6 +18,8 @@ import Testing
         ("dose of prednisone", "dose of prednisolone"), ("my weekly limit", "my monthly limit"),
         ("can dogs eat grapes", "can cats eat grapes"), ("what is 7 + 3", "what is 7 - 3"),
         ("what is 10 - 2", "what is 10 : 2"), ("what is 7 plus 3", "what is 7 times 3"), ("is x <= 5", "is x < 5"),
+        ("T-shirt size S", "T-shirt size M"),
+        ("What does :) mean?", "What does :( mean?"), ("what does ? mean in regex", "what does ! mean in regex"),
         ("hepatitis A vaccine", "hepatitis B vaccine"), ("a list and a tuple", "a list and a set"),
         ("what is C in programming", "what is C++ in programming"), ("what is C++", "what is C#"),
         ("what is 5!?", "what is 5?"), ("what is 2 * (3 + 4)?", "what is 2 * 3 + 4?"), ("a grade A- ", "a grade A"),
