@@ -102,6 +102,12 @@ extension QuestionWords {
         byte &- 0x61 < 26 && byte != UInt8(ascii: "a") && byte != UInt8(ascii: "i")
     }
 
+    /// Whether a piece so far ends with a digit, or is a variable.
+    static func isNumber(_ piece: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let last = piece.last else { return false }
+        return last.isDigit || (piece.count == 1 && isVariable(last))
+    }
+
     static func isSign(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "-")
     }

@@ -60,12 +60,10 @@ struct QuestionWords {
             var read = 0
             for position in given.indices where position >= read {
                 let byte = given[position]
-                if let mark = Self.loneMark(given, position), let last = words.last, length == 0 {
-                    if Self.introducing.contains(hash(of: last)) {
-                        append(word: UnsafeBufferPointer(rebasing: given[mark]))
-                        read = mark.upperBound
-                        continue
-                    }
+                if length == 0, isIntroducing, let mark = Self.loneMark(given, position) {
+                    append(word: UnsafeBufferPointer(rebasing: given[mark]))
+                    read = mark.upperBound
+                    continue
                 }
                 switch byte {
                 case 0x41...0x5a: keep(byte | 0x20)
@@ -73,10 +71,9 @@ struct QuestionWords {
                 case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: ")"), UInt8(ascii: "]"):
                     end()
                     if byte == UInt8(ascii: ")") || byte == UInt8(ascii: "]") { notePause() }
-                    guard Self.isOfFormula(given, position) else { continue }
-                    keep(byte)
-                    append(word: UnsafeBufferPointer(rebasing: piece[..<length]))
-                    length = 0
+                    if Self.isOfFormula(given, position) {
+                        append(word: UnsafeBufferPointer(rebasing: given[position...position]))
+                    }
                 case UInt8(ascii: "\""):
                     // Behind a number, and nothing to close: inches.
                     if !isQuoting, position > 0, given[position - 1].isDigit {
@@ -90,9 +87,8 @@ struct QuestionWords {
                     notePause()
                 case UInt8(ascii: "!"):
                     // "!=" is an operator, and "5!" and "n!" are factorials.
-                    if position + 1 < given.count, given[position + 1] == UInt8(ascii: "=") {
-                        keep(byte)
-                    } else if length > 0, piece[length - 1].isDigit || (length == 1 && Self.isVariable(piece[0])) {
+                    let isUnequal = position + 1 < given.count && given[position + 1] == UInt8(ascii: "=")
+                    if isUnequal || Self.isNumber(UnsafeBufferPointer(rebasing: piece[..<length])) {
                         keep(byte)
                     } else {
                         end()
@@ -102,13 +98,14 @@ struct QuestionWords {
                     if Self.isThousandsSeparator(given, position) { continue }
                     end()
                     notePause()
-                case UInt8(ascii: "`"): keep(UInt8(ascii: "'"))
-                default: keep(byte)
+                default: keep(byte == UInt8(ascii: "`") ? UInt8(ascii: "'") : byte)
                 }
             }
             end()
         }
     }
+
+    private var isIntroducing: Bool { words.last.map { Self.introducing.contains(hash(of: $0)) } ?? false }
 
     private mutating func notePause(isStop: Bool = true) {
         guard !words.isEmpty else { return }
