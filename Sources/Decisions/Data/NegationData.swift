@@ -11,7 +11,7 @@ enum NegationData {
         weder
         """
     static let germanMarkers: StaticString = """
-        der die das den dem des ein eine einen einem einer ich du er wir ihr ist sind war bin habe hat haben wird
+        der die das den dem des ein eine einen einem einer ich du er wir ihr ist sind bin habe hat haben wird
         werden kann können muss soll mein meine meinen meinem meiner dein ihre und oder aber wenn weil dass wie wer wo
         wann warum wieso welche welcher welches für mit von zu zum zur im auf bei nach aus über sich es man noch auch
         """

@@ -72,6 +72,39 @@ struct Opposites: Sendable {
         descending . vertical horizontal . input output . read write . even odd . major minor . senior junior .
         superior inferior . internal external . interior exterior . temporary permanent . fixed variable . manual
         automatic . wired wireless . paid free unpaid . always never . same different . checkin checkout . debtor
-        creditor . asset liability . profit loss . supply demand . export import . accepted rejected
+        creditor . asset liability . profit loss . supply demand . export import . accepted rejected .
+        sent received . bought sold sell . lent borrowed . began ended . rose fell . opened closed . born
+        killed die died buried married . stolen found . sender recipient receiver . am pm . compiled interpreted . add drop . legal ilegal . войти выйти . открыть закрыть . desert dessert . billing shipping . within after . during before after . pre post . bc ad . always sometimes .
+        everyone someone . everything something . every no . both neither . some none all . all none . few many
+        most . average best worst . emigration immigration . emigrant immigrant . emigrated immigrated . sooner later .
+        payee payer . systolic diastolic . proximal distal . viral bacterial . prone supine . oral topical . arteries
+        veins . sympathetic parasympathetic . constipation diarrhea . departure landing . takeoff landing . aisle
+        window . outbound inbound . receivable payable . principal interest . revenue expenses . income expenses .
+        withdrawal deposit . depositing withdrawing . stocks bonds . prepaid postpaid . boil melt freeze . boiling
+        melting freezing . push pop . client server . row column . merge split . expand collapse . undo redo .
+        frontend backend . ally enemy . import export . commit revert . include exclude . earlier later . optional
+        required mandatory . voluntary compulsory mandatory . allowed forbidden prohibited banned . permitted
+        forbidden prohibited . joint individual . inhale exhale . gain shed . thank apologize . plus minus .
+        numerator denominator . hypothesis conclusion . cause effect cure . causes effects . singular plural . host
+        guest . predator prey . wholesale retail . upper lower . ancient modern . past future . maternal paternal .
+        nephew niece . bride groom . actor actress . hero villain . winter summer . heat cool . lengthen shorten .
+        pros cons . advantage disadvantage . benefits drawbacks risks . upstairs downstairs . clockwise
+        counterclockwise anticlockwise . odd even . multiply divide . addition subtraction . multiplication division .
+        ceiling floor . morning night . gained lost . increased decreased reduced . hired fired . accepted declined .
+        approved declined rejected denied . raised lowered . liked disliked
         """
+
+    /// Prefixes that turn what follows them round: those of a row take each other's place.
+    static let prefixes: [[[UInt8]]] =
+        ("""
+    hypo=hyper inter=intra pre=post ante=post over=under micro=macro=milli=nano=mega in=out=ex up=down en=de ab=ad
+    af=ef endo=exo eu=dys homo=hetero sub=super mono=poly maxi=mini on=off ein=aus an=ab auf=zu zu=ab вкл=выкл=откл
+    под=от за=раз mono=di=tri uni=bi=multi front=back tachy=brady
+    """ as StaticString).tableWords.map { $0.split(separator: UInt8(ascii: "=")).map(Array.init) }
+
+    /// Endings that do so.
+    static let endings: [[[UInt8]]] =
+        ("er=ee or=ee in=out on=off up=down ful=less" as StaticString).tableWords.map {
+            $0.split(separator: UInt8(ascii: "=")).map(Array.init)
+        }
 }

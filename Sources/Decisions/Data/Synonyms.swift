@@ -99,7 +99,7 @@ struct Synonyms: Sendable {
         spoke spoken . withdraw withdrew withdrawn . drive drove driven . grow grew grown . fall fell fallen . die
         died . do did done . catch caught . bring brought . feel felt . hear heard . ride rode ridden . rise rose
         risen . throw threw thrown . freeze froze frozen . draw drew drawn . forget forgot forgotten . fight fought .
-        lead led . become became . woman women . man men . person people . foot feet . mouse mice . wife wives . life
+        lead led . become became . fast quickly quick rapidly . js javascript . yes yeah yep yup . grateful thankful . giggle laugh . wait await . waiting awaiting . reverse revert . hello hi hey . bye goodbye . woman women . man men . person people . foot feet . mouse mice . wife wives . life
         lives
         """
 }

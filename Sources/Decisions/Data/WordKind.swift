@@ -4,6 +4,9 @@
 /// Rare names need no list.
 enum WordKind: UInt8, CaseIterable, Sendable {
     case none, unit, day, month, season, place, people, currency, colour, brand, animal, sport, product, kin, food, code
+    /// A sign of a formula ("+", "<"), or its name.
+    case sign
+    case amount, period, times, substance, medicine, craft, courtesy, structure
 
     private var names: StaticString {
         switch self {
@@ -16,8 +19,7 @@ enum WordKind: UInt8, CaseIterable, Sendable {
             """
         case .month:
             """
-            january february march april june july august september october november december jan feb apr jun jul aug
-            sep sept oct nov dec
+            january february march april june july august september october november december
             """
         case .season: "summer winter autumn spring christmas easter thanksgiving halloween"
         case .place:
@@ -35,7 +37,16 @@ enum WordKind: UInt8, CaseIterable, Sendable {
             stockholm oslo helsinki budapest warsaw istanbul cairo tokyo beijing shanghai mumbai delhi bangkok sydney
             melbourne toronto montreal vancouver chicago boston dallas houston austin denver phoenix seattle portland
             miami orlando atlanta tampa philadelphia baltimore detroit nashville memphis cleveland milwaukee york
-            angeles vegas francisco diego kong jersey
+            angeles vegas francisco diego kong jersey niger mali malawi gambia zambia guinea senegal togo benin gabon
+            congo rwanda burundi uganda tanzania sudan somalia libya tunisia angola mozambique zimbabwe botswana
+            namibia lesotho eswatini liberia cameroon slovakia slovenia estonia latvia lithuania albania macedonia
+            montenegro bosnia moldova belarus armenia azerbaijan kazakhstan uzbekistan turkmenistan kyrgyzstan
+            tajikistan afghanistan nepal bhutan myanmar cambodia laos mongolia yemen oman qatar bahrain kuwait lebanon
+            palestine cyprus malta luxembourg monaco ecuador bolivia paraguay guyana suriname panama nicaragua honduras
+            guatemala belize dominica haiti barbados bahamas grenada trinidad fiji samoa tonga nauru kiribati tuvalu
+            vanuatu mauritius mauritania seychelles comoros maldives cairns geneva zurich milan naples florence venice
+            barcelona valencia seville munich hamburg frankfurt cologne lyon marseille manchester liverpool leeds
+            glasgow edinburgh cardiff belfast mecca medina
             """
         case .people:
             """
@@ -47,9 +58,9 @@ enum WordKind: UInt8, CaseIterable, Sendable {
             """
         case .currency:
             """
-            usd eur gbp jpy inr aud cad chf cny nzd sek nok dkk rub mxn brl krw
+            bitcoin ethereum usd eur gbp jpy inr aud cad chf cny nzd sek nok dkk rub mxn brl krw
             """
-        case .colour: "red blue green yellow orange purple pink black white brown grey gray gold silver violet"
+        case .colour: "red blue green yellow orange purple pink black white brown gray gold silver violet"
         case .brand:
             """
             amazon apple google microsoft facebook twitter instagram linkedin whatsapp youtube netflix uber lyft tesla
@@ -59,10 +70,37 @@ enum WordKind: UInt8, CaseIterable, Sendable {
         case .animal:
             "dog cat horse cow pig sheep lion tiger bear elephant wolf fox rabbit mouse snake bird fish monkey"
         case .sport: "football baseball basketball soccer hockey tennis golf rugby cricket volleyball boxing"
-        case .product: "checking savings saving loan mortgage insurance pension"
+        case .product: "checking savings loan mortgage insurance pension"
         case .kin: "mother father brother sister son daughter wife husband uncle aunt cousin grandmother grandfather"
         case .food:
             "coffee tea beer wine milk water bread rice pasta pizza chicken beef pork apple banana potato tomato"
+        case .sign: "plus minus times divided multiplied"
+        case .amount: "hundred thousand million billion trillion dozen half quarter double triple"
+        case .period: "hourly daily nightly weekly biweekly fortnightly monthly quarterly yearly annual annually"
+        case .times: "once twice thrice"
+        case .substance:
+            """
+            methane ethane propane butane pentane ethene propene ethyne methanol ethanol propanol sulfate sulfite
+            sulfide nitrate nitrite nitride chlorate chlorite chloride hydrogen oxygen nitrogen carbon helium
+            lithium sodium potassium magnesium calcium iron copper zinc lead mercury fluorine chlorine bromine iodine
+            adenine guanine cytosine thymine uracil microgram milligram
+            """
+        case .medicine:
+            """
+            prednisone prednisolone hydroxyzine hydralazine clonidine clonazepam celebrex celexa zantac xanax
+            ibuprofen aspirin paracetamol acetaminophen naproxen warfarin heparin metformin insulin glucagon
+            amoxicillin ampicillin penicillin codeine morphine fentanyl tramadol oxycodone hydrocodone diazepam
+            lorazepam alprazolam sertraline fluoxetine citalopram lisinopril losartan amlodipine atenolol metoprolol
+            cetirizine loratadine omeprazole lansoprazole estrogen testosterone progesterone epinephrine norepinephrine
+            """
+        case .craft: "write directed produced composed sang painted narrated edited starred conducted"
+        case .courtesy:
+            "please thanks thank hello hi goodbye bye sorry cheers gracias merci danke bitte grazie obrigado bonjour hola"
+        case .structure:
+            """
+            list tuple set array dictionary dict string integer int float double boolean map vector queue stack heap tree
+            graph struct class interface
+            """
         case .code: "python java javascript ruby rust swift scala kotlin perl php golang typescript"
         }
     }
@@ -72,10 +110,22 @@ enum WordKind: UInt8, CaseIterable, Sendable {
         kind.names.tableWords.map { (kind, $0) }
     }
 
+    /// Names that are written in several ways; those of one row are compared as the first.
+    static let spellings: [[[UInt8]]] =
+        ("""
+    gray=grey savings=saving january=jan february=feb april=apr june=jun july=jul august=aug september=sep=sept
+    october=oct november=nov december=dec tuesday=tue=tues wednesday=wed=weds thursday=thu=thur=thurs friday=fri
+    mount=mt saint=st usa=america uk=britain netherlands=holland yearly=annual=annually
+    write=wrote=written hello=hi=hey goodbye=bye program=programme catalog=catalogue dialog=dialogue child=children man=men woman=women
+    tooth=teeth mouse=mice
+    """ as StaticString).tableWords.map { row in
+        row.split(separator: UInt8(ascii: "=")).map(Array.init)
+    }
+
     /// What two words together are compared as.
     static let phrases: [[UInt8]] =
         ("""
-    usa=united_states uk=united_kingdom atm=cash_machine
+    usa=united_states uk=united_kingdom atm=cash_machine thanks=thank_you please=por_favor please=per_favore
     """ as StaticString).tableWords
 }
 
@@ -86,11 +136,11 @@ enum Units {
     seconds=sec=secs minute=minutes=min=mins hour=hours=hr=hrs day=days week=weeks month=months year=years=yr=yrs
     decade=decades century=centuries millimeter=millimeters=millimetre=millimetres=mm
     centimeter=centimeters=centimetre=centimetres=cm meter=meters=metre=metres
-    kilometer=kilometers=kilometre=kilometres=km mile=miles inch=inches foot=feet=ft yard=yards
-    milligram=milligrams=mg gram=grams=g kilogram=kilograms=kilo=kilos=kg ounce=ounces=oz ton=tons=tonne=tonnes
+    kilometer=kilometers=kilometre=kilometres=km=kms mile=miles inch=inches foot=feet=ft yard=yards
+    microgram=micrograms=mcg=µg=μg=ug milligram=milligrams=mg gram=grams=g kilogram=kilograms=kilo=kilos=kg=kgs ounce=ounces=oz ton=tons=tonne=tonnes
     pound=pounds=lb=lbs liter=liters=litre=litres milliliter=milliliters=ml gallon=gallons pint=pints quart=quarts
     cup=cups tablespoon=tablespoons=tbsp teaspoon=teaspoons=tsp dollar=dollars=bucks euro=euros yen cent=cents
-    peso=pesos franc=francs rupee=rupees percent=pct degree=degrees hertz=hz megahertz=mhz gigahertz=ghz watt=watts
+    peso=pesos franc=francs rupee=rupees percent=pct permille=‰ degree=degrees=° hertz=hz megahertz=mhz gigahertz=ghz watt=watts
     kilowatt=kilowatts=kw volt=volts byte=bytes kilobyte=kilobytes=kb megabyte=megabytes=mb gigabyte=gigabytes=gb
     terabyte=terabytes=tb mph kph
     """ as StaticString).tableWords.map { row in

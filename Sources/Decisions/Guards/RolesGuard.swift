@@ -10,9 +10,12 @@ enum RolesGuard {
     private static let articles: Set<UInt64> = Set(
         ("a an the my your" as StaticString).tableWords.map { Stem.hash($0) })
 
+    private static let turning: Set<UInt64> = Set(
+        ("to into in from per than over by" as StaticString).tableWords.map { Stem.hash($0) })
+
     static func refuses(_ comparison: Comparison) -> Bool {
         let (one, two) = (comparison.asked.words, comparison.stored.words)
-        guard one.count == two.count, one.count >= 4, comparison.askedOpen.isEmpty, comparison.storedOpen.isEmpty,
+        guard one.count == two.count, one.count >= 3, comparison.askedOpen.isEmpty, comparison.storedOpen.isEmpty,
             let first = one.indices.first(where: { one[$0].key != two[$0].key }),
             let last = one.indices.last(where: { one[$0].key != two[$0].key })
         else { return false }
@@ -32,6 +35,12 @@ enum RolesGuard {
                 }
                 guard isSwapped else { continue }
                 let between = one[(first + lead)..<(first + size - trail)]
+                // Of so few words: "miles to km", "cats eat mice".
+                if one.count == 3,
+                    lead + trail > 2 || !between.allSatisfy({ turning.contains($0.key) || $0.role == .content })
+                {
+                    return false
+                }
                 return !between.contains { joining.contains($0.key) }
                     || !between.allSatisfy { joining.contains($0.key) || articles.contains($0.key) }
             }

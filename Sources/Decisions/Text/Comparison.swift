@@ -60,65 +60,78 @@ struct Comparison {
         }
     }
 
-    private mutating func match(
-        _ isMatch: (Wording.Word, Wording.Word) -> Bool, _ note: (Wording.Word, Wording.Word) -> Void
-    ) {
+    private mutating func match(_ isMatch: (Int, Int) -> Bool, _ note: (Int, Int) -> Void = { _, _ in }) {
         var next = askedOpen.first(from: 0)
         while let index = next {
-            let word = asked.words[index]
-            if let partner = storedOpen.first(where: { isMatch(word, stored.words[$0]) }) {
+            if let partner = storedOpen.first(where: { isMatch(index, $0) }) {
                 askedOpen.remove(index)
                 storedOpen.remove(partner)
-                note(word, stored.words[partner])
+                note(index, partner)
             }
             next = askedOpen.first(from: index + 1)
         }
     }
 
     private mutating func matchOpposites() {
-        let table = Opposites.shared
         let (asked, stored) = (asked, stored)
         var found = 0
         var functions = 0
-        match(
-            { one, two in
-                guard one.role != .number || two.role != .number else { return false }
-                if table.areOpposite(one.opposites, two.opposites) { return true }
-                guard one.role == .content, two.role == .content, one.length != two.length else { return false }
-                return asked.letters(one) { letters in
-                    stored.letters(two) { Spelling.isPrefixOpposite(letters, $0) }
-                }
-            },
-            { one, two in
-                found += 1
-                if one.role == .function, two.role == .function { functions += 1 }
-            })
+        match({ Self.areOpposite($0, asked, $1, stored) }) { one, two in
+            found += 1
+            if asked.words[one].role == .function, stored.words[two].role == .function { functions += 1 }
+        }
         opposites = found
         oppositeFunctions = functions
     }
 
+    private static func areOpposite(_ first: Int, _ asked: Wording, _ second: Int, _ stored: Wording) -> Bool {
+        let (one, two) = (asked.words[first], stored.words[second])
+        // A negation is counted by itself.
+        guard one.role != .number || two.role != .number, one.role != .negation, two.role != .negation else {
+            return false
+        }
+        if Opposites.shared.areOpposite(one.opposites, two.opposites) { return true }
+        if one.role == .function, two.role == .function { return Particles.areOpposite(first, asked, second, stored) }
+        guard one.role == .content, two.role == .content,
+            !Synonyms.shared.areSynonyms(one.synonyms, two.synonyms)
+        else { return false }
+        return asked.letters(one) { letters in stored.letters(two) { Affixes.areOpposite(letters, $0) } }
+    }
+
     private mutating func matchAlike() {
         let (asked, stored) = (asked, stored)
-        match({ one, two in Self.areAlike(one, asked, two, stored) }, { _, _ in })
+        match({ Self.areAlike(asked.words[$0], asked, stored.words[$1], stored) })
     }
 
     /// Synonyms and spellings.
     private static func areAlike(_ one: Wording.Word, _ first: Wording, _ two: Wording.Word, _ second: Wording) -> Bool
     {
-        if one.kind != .none, two.kind != .none { return false }
         switch (one.role, two.role) {
         case (.content, .content), (.content, .function), (.function, .content): break
+        // "More than one" is more than 1.
+        case (.function, .number): return one.exact == Self.oneWritten && two.number == 1
+        case (.number, .function): return two.exact == Self.oneWritten && one.number == 1
         default: return false
         }
+        // Those that are one have one key (``WordKind/spellings``); WordNet has millions that are billions.
+        if one.kind != .none, two.kind != .none { return false }
         if one.role == two.role, Synonyms.shared.areSynonyms(one.synonyms, two.synonyms) { return true }
-        let bothKnown = one.idf < Rarity.ofUnknown && two.idf < Rarity.ofUnknown
-        if one.role != two.role, bothKnown { return false }
-        return first.letters(one) { letters in
-            second.letters(two) { Spelling.isSame(letters, $0, bothKnown: bothKnown) }
-        }
+        let isKnown = (one.idf < Rarity.ofUnknown, two.idf < Rarity.ofUnknown)
+        if one.role != two.role, isKnown.0, isKnown.1 { return false }
+        let isName = one.kind != .none || two.kind != .none
+        // A common word is no misspelt name.
+        if isName, one.kind != .none ? isKnown.1 : isKnown.0 { return false }
+        let known: Spelling.Knowledge =
+            isName ? .name : isKnown.0 && isKnown.1 ? .both : isKnown.0 || isKnown.1 ? .one : .neither
+        return first.letters(one) { letters in second.letters(two) { Spelling.isSame(letters, $0, known) } }
     }
 
+    private static let oneWritten = WordHash.of("one")
+
     // MARK: What is left
+
+    /// There is more of either text than was read, and they are not the same.
+    var isUnread: Bool { (asked.isTruncated || stored.isTruncated) && asked.whole != stored.whole }
 
     func open(_ role: Wording.Role) -> (asked: Int, stored: Int) {
         var counts = (asked: 0, stored: 0)

@@ -13,8 +13,17 @@ struct Lexicon: Sendable {
     /// "thousand", by hash.
     let factors: [UInt64: Double] = [
         WordHash.of("hundred"): 100, WordHash.of("thousand"): 1e3, WordHash.of("million"): 1e6,
-        WordHash.of("billion"): 1e9,
+        WordHash.of("billion"): 1e9, WordHash.of("trillion"): 1e12,
     ]
+    /// Those that are no words of their own: "i", "v", "x" and "mix" are left out.
+    let romanNumerals: [UInt64: Double] = {
+        let numerals: StaticString = "ii iii iv . vi vii viii ix . xi xii xiii xiv xv xvi xvii xviii xix"
+        var values: [UInt64: Double] = [:]
+        for (place, word) in numerals.tableWords.enumerated() where word.count > 1 {
+            values[WordHash.of(word)] = Double(place + 2)
+        }
+        return values
+    }()
     private let negations: [Language: Set<UInt64>]
     private let markers: [Language: Set<UInt64>]
 
@@ -55,6 +64,13 @@ struct Lexicon: Sendable {
                 words[WordHash.of(name), default: Entry()].kind = .unit
             }
         }
+        for group in WordKind.spellings {
+            let kind = words[WordHash.of(group[0])]?.kind ?? .none
+            for name in group.dropFirst() {
+                words[WordHash.of(name), default: Entry()].key = Stem.hash(group[0])
+                words[WordHash.of(name), default: Entry()].kind = kind
+            }
+        }
         for names in WordKind.phrases { note(phrase: names) }
     }
 
@@ -79,6 +95,11 @@ struct Lexicon: Sendable {
                 word.number = Double(entry.ordinal)
                 word.key = WordHash.of(number: word.number)
             }
+        }
+        if word.kind == .none, letters.count > 3, letters.last == UInt8(ascii: "s"),
+            let one = words[WordHash.of(UnsafeBufferPointer(rebasing: letters.dropLast()))], one.kind != .unit
+        {
+            word.kind = one.kind
         }
         let stem = Stem.hash(letters)
         if let entry = stems[stem] {

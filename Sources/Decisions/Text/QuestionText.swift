@@ -7,7 +7,7 @@ package import CacheModel
 /// the original.
 package struct QuestionText {
     /// Part of the embedding identity: one more whenever a rule or a table changes what any prompt becomes.
-    package static let version: UInt32 = 1
+    package static let version: UInt32 = 2
     /// Up to this many bytes a prompt is folded word by word; a longer one only in its case.
     package static let longestFoldedBytes = 2048
 

@@ -4,6 +4,8 @@
 package enum QuestionType: UInt8, Sendable {
     case who, when, where_, why
     case howMany, howLong, howOld, howFar, howOften, howBig
+    /// "How do I", "how to"; "how did it".
+    case how, manner
 }
 
 extension QuestionType {
@@ -24,14 +26,33 @@ extension QuestionType {
             if let found, found != type { return nil }
             found = type
         }
-        guard let found else { return nil }
-        self = found
+        let how = Self.how(words)
+        guard let type = found ?? how, found == nil || how != .manner else { return nil }
+        self = type
     }
 
-    /// "How long until" is "when".
+    /// "How long until" is "when". How something is to be done is only told apart from why: it is asked in many ways.
     func differs(from other: QuestionType) -> Bool {
-        self != other && Set([self, other]) != [.when, .howLong]
+        let both: Set = [self, other]
+        if both.contains(.how) { return both == [.how, .why] }
+        if both.contains(.manner) {
+            return both == [.manner, .when] || both == [.manner, .where_] || both == [.manner, .who]
+        }
+        return self != other && both != [.when, .howLong]
     }
+
+    private static func how(_ words: [Wording.Word]) -> QuestionType? {
+        for index in words.indices.dropLast() where words[index].exact == howWritten {
+            if doing.contains(words[index + 1].exact) { return .how }
+            if happening.contains(words[index + 1].exact) { return .manner }
+        }
+        return nil
+    }
+
+    private static let howWritten = WordHash.of("how")
+    private static let doing = Set(
+        ("do can should could would to" as StaticString).tableWords.map { WordHash.of($0) })
+    private static let happening = Set(("did was were" as StaticString).tableWords.map { WordHash.of($0) })
 
     private static let single: [UInt64: QuestionType] = [
         WordHash.of("who"): .who, WordHash.of("whom"): .who, WordHash.of("whose"): .who, WordHash.of("when"): .when,

@@ -5,8 +5,10 @@ struct QuestionWords {
     struct Word {
         var start: Int32
         var end: Int32
-        /// A stop or comma stands behind it.
+        /// A stop, a comma, a colon or a dash stands behind it.
         var isFollowedByPause = false
+        /// A stop or a comma does.
+        var isFollowedByStop = false
         /// Was written as a word of tens ("twenty"), so that a word of ones may be added.
         var isTens = false
     }
@@ -14,6 +16,8 @@ struct QuestionWords {
     /// The words, a space between each.
     private(set) var bytes: [UInt8] = []
     private(set) var words: [Word] = []
+    /// A single quotation mark is open.
+    private var isQuoting = false
 
     var isEmpty: Bool { words.isEmpty }
 
@@ -39,108 +43,105 @@ struct QuestionWords {
         PoliteWords.shared.trim(&self)
     }
 
-    /// Lower case, with typographic signs as their ASCII ones.
-    private static func plain(_ text: String) -> [UInt8] {
-        var plain: [UInt8] = []
-        for scalar in text.lowercased().unicodeScalars {
-            switch scalar.value {
-            case ..<0x80: plain.append(UInt8(scalar.value))
-            case 0x2018, 0x2019, 0x201b, 0xb4, 0x2bc, 0x2032: plain.append(UInt8(ascii: "'"))
-            case 0x2010...0x2015, 0x2212: plain.append(UInt8(ascii: "-"))
-            default:
-                switch scalar.properties.generalCategory {
-                case .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation, .otherPunctuation:
-                    plain.append(UInt8(ascii: ";"))
-                case .control, .format, .spaceSeparator, .lineSeparator, .paragraphSeparator:
-                    // A joiner of emoji is part of them.
-                    if scalar.value == 0x200d { fallthrough }
-                    plain.append(UInt8(ascii: " "))
-                default: plain.append(contentsOf: UTF8.encode(scalar).map { Array($0) } ?? [])
-                }
-            }
-        }
-        return plain
-    }
-
     /// Reads pieces between spaces and signs that never are part of a word.
     private mutating func readLowered(_ given: UnsafeBufferPointer<UInt8>) {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(1, given.count)) { piece in
             var length = 0
+            var isQuoting = false
+            func keep(_ byte: UInt8) {
+                piece[length] = byte
+                length += 1
+            }
             func end() {
                 guard length > 0 else { return }
                 append(piece: UnsafeBufferPointer(rebasing: piece[..<length]))
                 length = 0
             }
-            for position in given.indices {
+            var read = 0
+            for position in given.indices where position >= read {
                 let byte = given[position]
+                if length == 0, isIntroducing, let mark = Self.loneMark(given, position) {
+                    append(word: UnsafeBufferPointer(rebasing: given[mark]))
+                    read = mark.upperBound
+                    continue
+                }
                 switch byte {
-                case 0x41...0x5a:
-                    piece[length] = byte | 0x20
-                    length += 1
-                case 0...0x20, 0x7f, UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "\""):
+                case 0x41...0x5a: keep(byte | 0x20)
+                case 0...0x20, 0x7f, UInt8(ascii: "{"): end()
+                case UInt8(ascii: "("), UInt8(ascii: "["), UInt8(ascii: ")"), UInt8(ascii: "]"):
                     end()
-                case UInt8(ascii: ")"), UInt8(ascii: "]"), UInt8(ascii: "}"), UInt8(ascii: ";"), UInt8(ascii: "?"):
+                    if byte == UInt8(ascii: ")") || byte == UInt8(ascii: "]") { notePause() }
+                    if Self.isOfFormula(given, position) {
+                        append(word: UnsafeBufferPointer(rebasing: given[position...position]))
+                    }
+                case UInt8(ascii: "\""):
+                    // Behind a number, and nothing to close: inches.
+                    if !isQuoting, position > 0, given[position - 1].isDigit {
+                        keep(byte)
+                    } else {
+                        isQuoting.toggle()
+                        end()
+                    }
+                case UInt8(ascii: "}"), UInt8(ascii: ";"), UInt8(ascii: "?"):
                     end()
                     notePause()
                 case UInt8(ascii: "!"):
-                    // "!=" is an operator.
-                    guard position + 1 < given.count, given[position + 1] == UInt8(ascii: "=") else {
+                    // "!=" is an operator, and "5!" and "n!" are factorials.
+                    let isUnequal = position + 1 < given.count && given[position + 1] == UInt8(ascii: "=")
+                    if isUnequal || Self.isNumber(UnsafeBufferPointer(rebasing: piece[..<length])) {
+                        keep(byte)
+                    } else {
                         end()
                         notePause()
-                        continue
                     }
-                    piece[length] = byte
-                    length += 1
                 case UInt8(ascii: ","):
                     if Self.isThousandsSeparator(given, position) { continue }
                     end()
                     notePause()
-                case UInt8(ascii: "`"):
-                    piece[length] = UInt8(ascii: "'")
-                    length += 1
-                default:
-                    piece[length] = byte
-                    length += 1
+                default: keep(byte == UInt8(ascii: "`") ? UInt8(ascii: "'") : byte)
                 }
             }
             end()
         }
     }
 
-    private mutating func notePause() {
+    private var isIntroducing: Bool { words.last.map { Self.introducing.contains(hash(of: $0)) } ?? false }
+
+    private mutating func notePause(isStop: Bool = true) {
         guard !words.isEmpty else { return }
         words[words.count - 1].isFollowedByPause = true
-    }
-
-    /// A comma between digits with three digits, and no more, behind it.
-    private static func isThousandsSeparator(_ text: UnsafeBufferPointer<UInt8>, _ position: Int) -> Bool {
-        guard position > 0, position + 3 < text.count, text[position - 1].isDigit else { return false }
-        guard text[(position + 1)...(position + 3)].allSatisfy(\.isDigit) else { return false }
-        return position + 4 == text.count || !text[position + 4].isDigit
+        if isStop { words[words.count - 1].isFollowedByStop = true }
     }
 
     /// Takes off signs around a piece, and appends the words that it stands for.
     mutating func append(piece: UnsafeBufferPointer<UInt8>) {
-        func isSign(_ byte: UInt8) -> Bool {
-            byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "'")
-                || byte == UInt8(ascii: "-")
+        if piece.count == 1, piece[0] == UInt8(ascii: "-") || piece[0] == UInt8(ascii: ":") {
+            // "10 - 2" and "10 : 2"; a dash at an end goes with the polite words.
+            notePause(isStop: false)
+            append(word: piece)
+            return
         }
         var start = 0
         var end = piece.count
-        while start < end, isSign(piece[start]) {
-            // "-5" and ".5" are numbers.
-            let isOfNumber =
-                start + 1 < end && piece[start + 1].isDigit
-                && (piece[start] == UInt8(ascii: "-") || piece[start] == UInt8(ascii: "."))
-            if isOfNumber { break }
+        while start < end, Self.isSign(piece[start]), !Self.beginsWord(piece, start) {
+            if piece[start] == UInt8(ascii: "'") { isQuoting = true }
             start += 1
         }
-        if start > 0, piece[start - 1] != UInt8(ascii: "'") { notePause() }
-        while end > start, isSign(piece[end - 1]) { end -= 1 }
+        if start > 0, piece[start - 1] != UInt8(ascii: "'") {
+            notePause(isStop: piece[..<start].contains(UInt8(ascii: ".")))
+        }
+        while end > start, Self.isSign(piece[end - 1]) {
+            let isQuote = piece[end - 1] == UInt8(ascii: "'")
+            if !(isQuote && isQuoting), Self.endsWord(piece[start..<end]) { break }
+            if isQuote { isQuoting = false }
+            end -= 1
+        }
         guard start < end else { return }
         let word = UnsafeBufferPointer(rebasing: piece[start..<end])
-        if !appendSpeltOut(word) { append(word: word) }
-        if end < piece.count, piece[end] != UInt8(ascii: "'") { notePause() }
+        if Self.isOption(word) || !appendSpeltOut(word) { append(word: word) }
+        if end < piece.count, piece[end] != UInt8(ascii: "'") {
+            notePause(isStop: piece[end...].contains(UInt8(ascii: ".")))
+        }
     }
 
     mutating func append(word: UnsafeBufferPointer<UInt8>) {
@@ -164,9 +165,11 @@ struct QuestionWords {
 
     mutating func keep(_ range: Range<Int>) { words = Array(words[range]) }
 
-    func hash(_ index: Int) -> UInt64 {
+    func hash(_ index: Int) -> UInt64 { hash(of: words[index]) }
+
+    private func hash(of word: Word) -> UInt64 {
         bytes.withUnsafeBufferPointer {
-            WordHash.of(UnsafeBufferPointer(rebasing: $0[Int(words[index].start)..<Int(words[index].end)]))
+            WordHash.of(UnsafeBufferPointer(rebasing: $0[Int(word.start)..<Int(word.end)]))
         }
     }
 }

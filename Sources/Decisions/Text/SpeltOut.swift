@@ -21,6 +21,11 @@ extension QuestionWords {
             append("not")
             return true
         }
+        if tail.elementsEqual("nt".utf8), head.count > 1 {
+            append(piece: head)
+            append("not")
+            return true
+        }
         guard let verb = SpeltOut.tails[WordHash.of(tail)] else { return false }
         guard !verb.needsPronoun || SpeltOut.pronouns.contains(WordHash.of(head)) else { return false }
         append(piece: head)

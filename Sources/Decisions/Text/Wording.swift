@@ -12,6 +12,8 @@ package struct Wording: Sendable {
 
     /// The text has more words or bytes than are read.
     package internal(set) var isTruncated = false
+    /// Of a truncated text: the hash of the whole of it.
+    var whole: UInt64 = 0
     /// Words that negate.
     package internal(set) var negations = 0
     package internal(set) var questionType: QuestionType?
@@ -39,6 +41,8 @@ package struct Wording: Sendable {
         /// Of a number: its unit's key, 0 if it has none.
         var unit: UInt64 = 0
         var number: Double = 0
+        /// Of a number: the sign between it and what stands before it without a space ("3/4"), 0 if there is none.
+        var joint: UInt8 = 0
     }
 
     enum Role: UInt8, Sendable {
@@ -55,9 +59,11 @@ package struct Wording: Sendable {
     package init(_ prompt: CanonicalPrompt) {
         if let words = QuestionWords(prompt.text) {
             self.init(words)
+            if isTruncated { whole = WordHash.of(words.text.utf8) }
         } else {
             self.init(QuestionWords(Self.beginning(of: prompt.text)))
             isTruncated = true
+            whole = WordHash.of(prompt.text.lowercased().utf8)
         }
     }
 

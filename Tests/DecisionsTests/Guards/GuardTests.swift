@@ -23,6 +23,18 @@ import Testing
         #expect(refusal(between: two, and: one, by: .all) == nil)
     }
 
+    @Test func `of a text that is not read to its end only the same text passes`() throws {
+        let long = String(repeating: "word and word ", count: 300)
+        #expect(try guardBetween(long + "one", long + "two") == .wordSwap)
+        #expect(try guardBetween(long + "one", long + "ONE") == nil)
+        #expect(try guardBetween(long, "word and word") == .wordSwap)
+        let many = String(repeating: "a ", count: 300)
+        #expect(try guardBetween(many + "one", many + "two") == .wordSwap)
+        #expect(try guardBetween(many + "one", many + "One?") == nil)
+        #expect(try guardBetween(many + "one", many + "two", by: GuardSet(.unit)) == .unit)
+        #expect(try guardBetween(many + "one", many + "two", by: .none) == nil)
+    }
+
     @Test func `a guard that is switched off does not refuse`() throws {
         let (one, two) = ("sound the alarm at 6 am", "sound the alarm at 9 am")
         #expect(try guardBetween(one, two) == .number)
@@ -43,14 +55,15 @@ import Testing
     @Test func `whether a pair is refused does not depend on which was asked`() throws {
         let words = [
             "not", "on", "off", "buy", "sell", "2", "3", "mg", "$5", "from", "to", "paris", "rome", "who", "when",
-            "card",
+            "card", "in", "out", "log", "5!", "2 * (3", "-", "II", "thanks", "one", "3.10", "2/3", "A-", "hypotension",
+            "hypertension", "gray", "grey", "never", "always", "b",
         ]
         var generator = SplitMix(state: 3)
         func text() -> String {
             (0..<Int(generator.next() % 7 + 1)).map { _ in words[Int(generator.next() % UInt64(words.count))] }
                 .joined(separator: " ")
         }
-        for _ in 0..<5_000 {
+        for _ in 0..<20_000 {
             let (one, two) = (text(), text())
             let (a, b) = (Wording(one), Wording(two))
             #expect(

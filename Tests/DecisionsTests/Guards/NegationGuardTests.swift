@@ -8,6 +8,9 @@ import Testing
 @Suite struct NegationGuardTests {
     @Test(arguments: [
         ("why was the lake regulated", "why wasn't the lake regulated"), ("I can use the app", "I can't use the app"),
+        ("is it always safe", "is it never safe"), ("is it ever safe to eat", "is it never safe to eat"),
+        ("are all of them edible", "are no mushrooms of them edible"), ("I am able to log in", "I am unable to log in"),
+        ("does everyone need a visa", "does nobody need a visa"),
         ("pay with my card", "pay without my card"), ("is there a charge for it", "is there no charge for it"),
         ("Warum ist meine Karte aktiv?", "Warum ist meine Karte nicht aktiv?"),
         ("Kann ich mit der Karte zahlen?", "Kann ich ohne die Karte zahlen?"),

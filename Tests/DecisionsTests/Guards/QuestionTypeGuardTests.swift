@@ -7,6 +7,8 @@ import Testing
 
 @Suite struct QuestionTypeGuardTests {
     @Test(arguments: [
+        ("why should I invest in gold", "how do I invest in gold"),
+        ("how did caesar die", "when did caesar die"), ("how was it made", "where was it made"),
         ("who wrote the song", "when was the song written"),
         ("where was the battle fought", "when was the battle fought"),
         ("how many people live there", "how old people live there"), ("why did rome fall", "when did rome fall"),

@@ -10,6 +10,7 @@ import Testing
         ("does alice owe bob money", "does bob owe alice money"),
         ("convert british pounds to euros now", "convert euros to british pounds now"),
         ("can I use butter instead of margarine", "can I use margarine instead of butter"),
+        ("usd to eur", "eur to usd"), ("miles to km", "km to miles"), ("what is 10 / 2", "what is 2 / 10"),
         ("flights from los angeles to rome", "flights from rome to los angeles"),
         ("übersetze deutsch nach englisch heute", "übersetze englisch nach deutsch heute"),
     ])

@@ -8,6 +8,8 @@ import Testing
 @Suite struct UnitGuardTests {
     @Test(arguments: [
         ("take 10 mg of it", "take 10 g of it"), ("set a timer for 2 hours", "set a timer for 2 minutes"),
+        ("how long is 6' in cm", "how long is 6\" in cm"),
+        ("5 mg of warfarin", "5 mcg of warfarin"), ("what is 5% of it", "what is 5‰ of it"),
         ("what is $5 in yen", "what is €5 in yen"), ("is 10% of it enough", "is 10 grams of it enough"),
     ])
     func `one number of two units is refused`(_ asked: String, _ stored: String) throws {

@@ -14,7 +14,8 @@ import Testing
         ("10 mg", [10.0]), ("10mg", [10]), ("$5", [5]), ("5$", [5]), ("€5", [5]), ("5€", [5]), ("the 3rd", [3]),
         ("the third", [3]), ("two", [2]), ("1,000", [1000]), ("5%", [5]), ("2:30", [2, 30]), ("two/24", [2, 24]),
         ("10k", [10_000]), ("two thousand", [2000]), ("3.25", [3.25]), ("-4", [-4]), ("1920s", [1920]),
-        ("8-3", [8, 3]),
+        ("8-3", [8, 3]), ("covid19", [19]), ("-.5", [-0.5]), ("World War II", [2]), ("Louis XIV", [14]),
+        ("at 5:00", [5]),
     ])
     func `numbers are read in all their forms`(_ text: String, _ expected: [Double]) {
         #expect(numbers(text) == expected)
@@ -26,6 +27,22 @@ import Testing
         #expect(units[0] != 0)
         #expect(Wording("5 minutes").words[0].unit == Wording("5 min").words[0].unit)
         #expect(Wording("5 minutes").words[0].unit != Wording("5 hours").words[0].unit)
+    }
+
+    @Test func `without a unit a version is what is written, with one a value`() {
+        func key(_ text: String) -> UInt64? { Wording(text).words.first { $0.role == .number }?.key }
+        #expect(key("python 3.1") != key("python 3.10"))
+        #expect(key("version 1.1.0") != key("version 1.10.0"))
+        #expect(key("usb 3.0") == key("usb 3"))
+        #expect(key("$3.10") == key("$3.1"))
+        #expect(key("3.10 kg") == key("3.1 kg"))
+    }
+
+    @Test func `a sign of a unit stays with its number`() {
+        #expect(Wording("5 %").words.map(\.key) == Wording("5%").words.map(\.key))
+        #expect(Wording("what % of 20").words.first { $0.role == .number }?.unit == 0)
+        #expect(Wording("6'").words[0].unit == Wording("6 feet").words[0].unit)
+        #expect(Wording("6\"").words[0].unit == Wording("6 inches").words[0].unit)
     }
 
     @Test(arguments: [
