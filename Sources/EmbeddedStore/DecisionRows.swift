@@ -93,11 +93,11 @@ enum BlockedRows {
         let pairs = (known + [pair]).suffix(Limits.maximumBlocksPerQuestion)
         try database.cachedStatement(
             sql: """
-                INSERT OR REPLACE INTO blocked_questions (partition, question, cache, tenant, pairs)
+                INSERT OR REPLACE INTO blocked_questions (cache, partition, question, tenant, pairs)
                 VALUES (?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            EntryRows.data(partition.key), Data(pair.question.bytes), EntryRows.data(partition.cache.key),
+            EntryRows.data(partition.cache.key), EntryRows.data(partition.key), Data(pair.question.bytes),
             EntryRows.data(partition.cache.tenant.tenant.key), Data(pairs.flatMap(\.bytes)),
         ])
         return known.isEmpty
@@ -105,8 +105,10 @@ enum BlockedRows {
 
     static func pairs(of question: EntryID, in partition: Partition, in database: Database) throws -> [BlockedPair] {
         let statement = try database.cachedStatement(
-            sql: "SELECT pairs FROM blocked_questions WHERE partition = ? AND question = ?")
-        let key: StatementArguments = [EntryRows.data(partition.key), Data(question.bytes)]
+            sql: "SELECT pairs FROM blocked_questions WHERE cache = ? AND partition = ? AND question = ?")
+        let key: StatementArguments = [
+            EntryRows.data(partition.cache.key), EntryRows.data(partition.key), Data(question.bytes),
+        ]
         guard let bytes = try Data.fetchOne(statement, arguments: key) else { return [] }
         guard let pairs = BlockedPair.pairs(of: question, [UInt8](bytes)) else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "the blocks of a question cannot be read")

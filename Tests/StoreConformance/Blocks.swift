@@ -11,6 +11,9 @@ extension StoreConformance {
         Behaviour("an answer is blocked for a question of one partition, and of no other") {
             try await $0.blocksAreOfOnePartition()
         },
+        Behaviour("a cache that names another tenant's partition and question has no part in its blocks") {
+            try await $0.blocksAreOfOneCache()
+        },
         Behaviour("of too many blocks of a question the oldest go, and twice is once") {
             try await $0.oldestBlocksGo()
         },
@@ -38,6 +41,41 @@ extension StoreConformance {
         for (position, home) in self.homes.enumerated() {
             #expect(try await store.blocks(of: self.pair(1, 0).question, in: home) == [self.pair(1, UInt64(position))])
             #expect(try await store.blocks(of: self.pair(2, 0).question, in: home).isEmpty)
+        }
+    }
+
+    /// What a lookup id says of partition and question may be made up by whoever has a cache of his own.
+    func blocksAreOfOneCache() async throws {
+        var store = try await self.makeStore()
+        let (home, rival) = (self.partition(), self.cache(of: "rival"))
+        let own = [self.pair(1, 1), self.pair(1, 2)]
+        for pair in own { try await self.block(pair, in: home, store) }
+        let forgeries = [rival, self.cache("other")].map {
+            Partition(of: $0, restoring: home.key, identity: identity.key)
+        }
+        let others = (0..<UInt64(Limits.maximumBlocksPerQuestion)).map { self.pair(1, 100 + $0) }
+        for forged in forgeries {
+            #expect(try await store.blocks(of: own[0].question, in: forged).isEmpty)
+            for pair in others { try await self.block(pair, in: forged, store) }
+        }
+        func check(left: [Partition]) async throws {
+            #expect(try await store.blocks(of: own[0].question, in: home) == own)
+            for forged in forgeries {
+                let blocks = try await store.blocks(of: own[0].question, in: forged)
+                // Partitions of one key are equal.
+                #expect(blocks == (left.contains { $0.cache == forged.cache } ? others : []))
+            }
+        }
+        try await check(left: forgeries)
+        if let reopen {
+            store = try await reopen(store)
+            try await check(left: forgeries)
+        }
+        _ = try await store.remove(.tenant(rival.tenant))
+        try await check(left: [forgeries[1]])
+        if let reopen {
+            store = try await reopen(store)
+            try await check(left: [forgeries[1]])
         }
     }
 
