@@ -86,11 +86,11 @@ enum DecisionRows {
 
 /// Reads and writes rows of the table `blocked_questions`.
 enum BlockedRows {
-    /// - Returns: Whether the question had none.
+    /// - Returns: Whether the question had none. One that has as many as it may have gets no more.
     static func add(_ pair: BlockedPair, in partition: Partition, in database: Database) throws -> Bool {
         let known = try self.pairs(of: pair.question, in: partition, in: database)
-        if known.contains(pair) { return false }
-        let pairs = (known + [pair]).suffix(Limits.maximumBlocksPerQuestion)
+        if known.contains(pair) || known.count >= Limits.maximumBlocksPerQuestion { return false }
+        let pairs = known + [pair]
         try database.cachedStatement(
             sql: """
                 INSERT OR REPLACE INTO blocked_questions (cache, partition, question, tenant, pairs)

@@ -14,8 +14,8 @@ extension StoreConformance {
         Behaviour("a cache that names another tenant's partition and question has no part in its blocks") {
             try await $0.blocksAreOfOneCache()
         },
-        Behaviour("of too many blocks of a question the oldest go, and twice is once") {
-            try await $0.oldestBlocksGo()
+        Behaviour("of too many blocks of a question the first stay, and twice is once") {
+            try await $0.firstBlocksStay()
         },
         Behaviour("blocks that come at the same time are all there") { try await $0.blocksAtOnce() },
         Behaviour("neighbours are told of whatever their similarity, if age and filter take them") {
@@ -79,15 +79,19 @@ extension StoreConformance {
         }
     }
 
-    func oldestBlocksGo() async throws {
+    func firstBlocksStay() async throws {
         let (store, home) = (try await self.makeStore(), self.partition())
         let question = self.pair(1, 0).question
         let pairs = (0..<UInt64(Limits.maximumBlocksPerQuestion) + 3).map { self.pair(1, $0 / 2, $0) }
         for pair in pairs.prefix(4) + pairs.prefix(4) { try await self.block(pair, in: home, store) }
         #expect(try await store.blocks(of: question, in: home) == Array(pairs.prefix(4)))
+        // Those that find no room any more are no fault.
         for pair in pairs { try await self.block(pair, in: home, store) }
         #expect(
-            try await store.blocks(of: question, in: home) == pairs.suffix(Limits.maximumBlocksPerQuestion))
+            try await store.blocks(of: question, in: home)
+                == Array(pairs.prefix(Limits.maximumBlocksPerQuestion)))
+        try await self.block(self.pair(2, 0), in: home, store)
+        #expect(try await store.blocks(of: self.pair(2, 0).question, in: home) == [self.pair(2, 0)])
     }
 
     func blocksAtOnce() async throws {

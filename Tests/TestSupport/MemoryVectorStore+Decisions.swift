@@ -66,8 +66,8 @@ extension MemoryVectorStore {
             var known = state.decisions[partition.cache] ?? Decisions()
             if known.blocks[question] == nil, known.blocks.count >= Limits.maximumBlockedQuestions { return false }
             let pairs = known.blocks[question] ?? []
-            if !pairs.contains(pair) {
-                known.blocks[question] = (pairs + [pair]).suffix(Limits.maximumBlocksPerQuestion)
+            if !pairs.contains(pair), pairs.count < Limits.maximumBlocksPerQuestion {
+                known.blocks[question] = pairs + [pair]
             }
             state.decisions[partition.cache] = known
             return true

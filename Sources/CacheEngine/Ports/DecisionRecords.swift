@@ -31,7 +31,8 @@ package protocol DecisionRecords: Sendable {
     func save(_ snapshot: DecisionSnapshot, of cache: CacheScope) async throws(VectorStoreError) -> Bool
 
     /// Notes that an answer is wrong for a question, durably when it returns, and known to every replica: none answers a
-    /// semantic hit of the partition out of memory that it has from before. Does nothing the second time.
+    /// semantic hit of the partition out of memory that it has from before. Does nothing the second time, nor for a question
+    /// that has ``Limits/maximumBlocksPerQuestion`` already: whoever reads as many must take it for one that nothing answers.
     ///
     /// - Parameter deadline: As of ``VectorStore/put(_:embedding:in:quota:lease:by:)``.
     /// - Throws: ``VectorStoreError`` with `.overQuota` if the cache has ``Limits/maximumBlockedQuestions`` others.

@@ -104,8 +104,8 @@ struct DecisionScripts: Sendable {
         for position = 1, #pairs, #pair do
             if string.sub(pairs, position, position + #pair - 1) == pair then is_known = true end
         end
-        if not is_known then
-            redis.call('HSET', blocks, ARGV[3], string.sub(pairs .. pair, -#pair * tonumber(ARGV[5])))
+        if not is_known and #pairs < #pair * tonumber(ARGV[5]) then
+            redis.call('HSET', blocks, ARGV[3], pairs .. pair)
             note(ARGV[2])
         end
         -- Also if it was known: whoever was told of it may have missed it.
