@@ -110,21 +110,65 @@ import Testing
         }
     }
 
-    @Test func `a row without a cluster, or blocks that cannot be, are faults and no traps`() async throws {
+    @Test func `a Store that fails alone leaves the entry that it would have replaced as it was`() async throws {
         var random = SeededGenerator(seed: 53)
         var store = try openStore(self.folder.file)
-        _ = try await store.put(try entry("q", in: self.home), embedding: random.vector(), in: self.home)
-        try await store.block(self.pair(1, 1), in: self.home, by: .now + .seconds(9))
-        await store.close()
-        try self.change("UPDATE blocked_questions SET pairs = x'0102'")
-        store = try openStore(self.folder.file)
-        var fault = try await #require(throws: VectorStoreError.self) {
-            try await store.blocks(of: self.pair(1, 1).question, in: self.home)
+        let (vector, cluster) = (random.vector(), AnswerCluster(high: 7, low: 7))
+        let old = try entry("q", in: self.home, response: "old")
+        _ = try await store.put(old, embedding: vector, in: self.home)
+        #expect(try await store.assign(cluster, to: old.id, in: self.home))
+        try self.change(
+            """
+            CREATE TRIGGER refusal BEFORE INSERT ON entries WHEN NEW.created_ms = 5
+                BEGIN SELECT RAISE(ABORT, 'no'); END
+            """)
+        let new = try entry("q", in: self.home, response: "new", created: 5)
+        await #expect(throws: VectorStoreError.self) {
+            try await store.put(new, embedding: vector, in: self.home)
         }
-        #expect(fault.code == .corrupt)
+        for _ in 0..<2 {
+            #expect(try await store.entry(old.id, in: self.home, at: ms(0)) == old.inCluster(cluster))
+            let query = NearestQuery(embedding: vector, count: 1, threshold: 0.9, neighbours: 1)
+            #expect(try await store.nearest(query, in: self.home, at: ms(0)).neighbours.map(\.cluster) == [cluster])
+            await store.close()
+            #expect(try self.count("clusters") == 1)
+            store = try openStore(self.folder.file)
+        }
+    }
+
+    @Test func `a row without a cluster is in that of its response`() async throws {
+        var random = SeededGenerator(seed: 54)
+        var store = try openStore(self.folder.file)
+        let vector = random.vector()
+        let entries = try ["", String(repeating: "so ", count: 30_000)].enumerated().map { position, response in
+            try entry("q\(position)", in: self.home, response: response)
+        }
+        for entry in entries { _ = try await store.put(entry, embedding: vector, in: self.home) }
         await store.close()
         try self.change("DELETE FROM clusters")
-        fault = try #require(throws: VectorStoreError.self) { try openStore(self.folder.file) }
+        for _ in 0..<2 {
+            store = try openStore(self.folder.file)
+            let query = NearestQuery(embedding: vector, count: 1, threshold: 0.9, neighbours: 5)
+            let neighbours = try await store.nearest(query, in: self.home, at: ms(0)).neighbours
+            #expect(Set(neighbours.map(\.cluster)) == Set(entries.map { AnswerCluster(of: $0.response) }))
+            for entry in entries {
+                #expect(try await store.entry(entry.id, in: self.home, at: ms(0)) == entry)
+            }
+            await store.close()
+        }
+        store = try openStore(self.folder.file)
+        #expect(try await store.assign(AnswerCluster(high: 1, low: 1), to: entries[0].id, in: self.home))
+        await store.close()
+        #expect(try self.count("clusters") == 1)
+    }
+
+    @Test func `blocks that cannot be are a fault of their own`() async throws {
+        let store = try openStore(self.folder.file)
+        try await store.block(self.pair(1, 1), in: self.home, by: .now + .seconds(9))
+        try self.change("UPDATE blocked_questions SET pairs = x'0102'")
+        let fault = try await #require(throws: VectorStoreError.self) {
+            try await store.blocks(of: self.pair(1, 1).question, in: self.home)
+        }
         #expect(fault.code == .corrupt)
     }
 }
