@@ -7,6 +7,9 @@ import GRDB
 
 /// Reads and writes what is known of decisions: the log of records and what was learnt from it.
 enum DecisionRows {
+    /// Greatest number of a record: nobody has ever appended so many, and there is a next one.
+    private static let lastNumbers = 0...Int64.max >> 1
+
     /// - Returns: The number of the last.
     static func append(_ records: [[UInt8]], to cache: CacheScope, in database: Database) throws -> UInt64 {
         var number = try self.last(of: cache, in: database)
@@ -30,7 +33,12 @@ enum DecisionRows {
 
     private static func last(of cache: CacheScope, in database: Database) throws -> Int64 {
         let statement = try database.cachedStatement(sql: "SELECT last FROM decision_logs WHERE cache = ?")
-        return max(0, try Int64.fetchOne(statement, arguments: [EntryRows.data(cache.key)]) ?? 0)
+        let last = try Int64.fetchOne(statement, arguments: [EntryRows.data(cache.key)]) ?? 0
+        guard self.lastNumbers.contains(last) else {
+            // Of this cache alone: changes of others are in the same transaction.
+            throw VectorStoreError(.corrupt, "the number of a cache's last record cannot be \(last)")
+        }
+        return last
     }
 
     static func page(
@@ -111,7 +119,7 @@ enum BlockedRows {
         ]
         guard let bytes = try Data.fetchOne(statement, arguments: key) else { return [] }
         guard let pairs = BlockedPair.pairs(of: question, [UInt8](bytes)) else {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "the blocks of a question cannot be read")
+            throw VectorStoreError(.corrupt, "the blocks of a question cannot be read")
         }
         return pairs
     }

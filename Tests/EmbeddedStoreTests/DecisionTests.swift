@@ -166,9 +166,30 @@ import Testing
         let store = try openStore(self.folder.file)
         try await store.block(self.pair(1, 1), in: self.home, by: .now + .seconds(9))
         try self.change("UPDATE blocked_questions SET pairs = x'0102'")
-        let fault = try await #require(throws: VectorStoreError.self) {
+        var fault = try await #require(throws: VectorStoreError.self) {
             try await store.blocks(of: self.pair(1, 1).question, in: self.home)
         }
         #expect(fault.code == .corrupt)
+        fault = try await #require(throws: VectorStoreError.self) {
+            try await store.block(self.pair(1, 2), in: self.home, by: .now + .seconds(9))
+        }
+        #expect(fault.code == .corrupt)
+        try await store.block(self.pair(2, 2), in: self.home, by: .now + .seconds(9))
+    }
+
+    @Test(arguments: [Int64.max, .max - 1, .min, -1])
+    func `a number of records that cannot be is a fault and no trap`(last: Int64) async throws {
+        let store = try openStore(self.folder.file)
+        #expect(try await store.append([[1]], to: self.home.cache) == 1)
+        try self.change("UPDATE decision_logs SET last = \(last)")
+        var fault = try await #require(throws: VectorStoreError.self) {
+            try await store.append([[2], [3]], to: self.home.cache)
+        }
+        #expect(fault.code == .corrupt)
+        fault = try await #require(throws: VectorStoreError.self) {
+            try await store.records(of: self.home.cache, after: 0)
+        }
+        #expect(fault.code == .corrupt)
+        #expect(try await store.append([[4]], to: cache("other")) == 1)
     }
 }
