@@ -15,6 +15,20 @@ extension RedisVectorStore {
         let others: [RedisKey]
         /// What others are told, if they are.
         var message: ChangeMessage?
+        /// Whether it is to be done also where the memory is full.
+        var isUrgent = false
+    }
+
+    private func fence(
+        of change: DecisionChange, _ tenant: TenantScope, by end: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> Int64 {
+        do throws(VectorStoreError) {
+            return try await self.directory.fence(of: change.keys, tenant: tenant, in: max(.zero, end - .now))
+        } catch {
+            guard change.isUrgent else { throw error }
+        }
+        // There may be no memory to register the tenant in. One that has entries is registered.
+        return try await self.directory.fence(of: change.keys, in: max(.zero, end - .now))
     }
 
     /// - Returns: What the script says first.
@@ -119,7 +133,8 @@ extension RedisVectorStore {
             .stored(pair.question, partition: EntryID(partition.key), cache: cache.key))
         defer { self.coherence?.acknowledgements.forget(telling.change) }
         let change = DecisionChange(
-            script: self.scripts.decisions.block, keys: keys, others: [keys.blocks(of: cache.key)], message: telling)
+            script: self.scripts.decisions.block, keys: keys, others: [keys.blocks(of: cache.key)], message: telling,
+            isUrgent: true)
         // Each shard holds to its part.
         let most = (self.configuration.maximumBlockedQuestions - 1) / self.layout.shards + 1
         let isBlocked = try await self.run(change, of: cache.tenant, by: deadline) { command in
