@@ -4,6 +4,7 @@ import CacheEngine
 import CacheModel
 import EmbeddedStore
 import GRDB
+import TestSupport
 import Testing
 
 /// What the file keeps of decisions.

@@ -123,7 +123,7 @@ final class CacheDecider: Sendable {
         }
         if records.isEmpty { return }
         do throws(VectorStoreError) {
-            _ = try await self.store.append(records, to: self.cache)
+            _ = try await self.store.append(records, to: self.cache, by: .now + Limits.labelTime)
         } catch {
             self.troubles.note("store", error.code.rawValue, error.message)
             self.state.withLock { state in
@@ -148,7 +148,7 @@ final class CacheDecider: Sendable {
             return DecisionSnapshot(upTo: state.ledger.total, bytes: state.ledger.snapshot)
         }
         do throws(VectorStoreError) {
-            if try await self.store.save(snapshot, of: self.cache) { return }
+            if try await self.store.save(snapshot, of: self.cache, by: .now + Limits.labelTime) { return }
             try await self.adoptSnapshot()
         } catch {
             self.troubles.note("store", error.code.rawValue, error.message)
@@ -156,7 +156,7 @@ final class CacheDecider: Sendable {
     }
 
     private func adoptSnapshot() async throws(VectorStoreError) {
-        guard let snapshot = try await self.store.snapshot(of: self.cache) else { return }
+        guard let snapshot = try await self.store.snapshot(of: self.cache, by: .now + Limits.labelTime) else { return }
         self.state.withLock { state in
             if snapshot.upTo >= state.ledger.adopted { _ = state.ledger.adopt(snapshot: snapshot.bytes) }
         }
