@@ -60,13 +60,17 @@ extension NeighbourSearch {
         let others = hits.filter { !known.contains($0.id) }
         // Whole blobs where heads do not do: of an older form, or for a filter.
         var position = 0
+        var length = 0
         while position < others.count, neighbours.count < self.query.neighbours {
             let missing = self.query.neighbours - neighbours.count
-            let stretch = others[position..<min(others.count, position + missing)]
+            // Where few of these were neighbours, more of the next are read at once.
+            length = max(missing, length)
+            let stretch = others[position..<min(others.count, position + length)]
             position += stretch.count
+            length = min(8 * length, Limits.redisScanStretch)
             let whole = stretch.map(\.id).filter { self.judged[$0] == nil && heads[$0]?.cluster == nil }
             try await self.judge(heads.isEmpty ? whole : whole.filter { heads[$0] != nil })
-            for hit in stretch {
+            for hit in stretch where neighbours.count < self.query.neighbours {
                 guard let cluster = self.cluster(of: hit.id, heads[hit.id]) else { continue }
                 neighbours.append(Neighbour(id: hit.id, similarity: hit.similarity, cluster: cluster))
             }
@@ -103,21 +107,36 @@ extension RedisVectorStore {
         of ids: [EntryID], in homes: [PartitionKeys], isWanted: Bool
     ) async -> Result<[EntryID: EntryHead], VectorStoreError> {
         if ids.isEmpty || !isWanted { return .success([:]) }
-        do throws(VectorStoreError) {
+        let shards = Dictionary(grouping: ids) { self.layout.shard(of: $0) }
+        if let (shard, ids) = shards.first, shards.count == 1 { return await self.heads(of: ids, in: homes[shard]) }
+        return await withTaskGroup(of: Result<[EntryID: EntryHead], VectorStoreError>.self) { group in
+            for (shard, ids) in shards { group.addTask { await self.heads(of: ids, in: homes[shard]) } }
             var heads: [EntryID: EntryHead] = [:]
-            for (shard, ids) in Dictionary(grouping: ids, by: { self.layout.shard(of: $0) }) {
-                let reply = try await self.client.reply(
-                    to: self.scripts.heads, on: homes[shard].tenant, others: []
-                ) { command in
-                    for id in ids { command.append(id.bytes) }
+            for await part in group {
+                switch part {
+                case .success(let part): heads.merge(part) { first, _ in first }
+                case .failure: return part
                 }
-                let values = try RESPReader.array(reply)
-                guard values.count == ids.count else { throw RESPReader.unexpected }
-                for (id, value) in zip(ids, values) {
-                    let bytes = try RESPReader.bytes(value)
-                    guard let header = try? EntryBlob.header(bytes) else { continue }
-                    heads[id] = EntryHead(header: header, cluster: EntryBlob.cluster(bytes))
-                }
+            }
+            return .success(heads)
+        }
+    }
+
+    // On its own: in the closure of a task, with optimisation, the compiler makes a mess of the error's type.
+    private func heads(
+        of ids: [EntryID], in home: PartitionKeys
+    ) async -> Result<[EntryID: EntryHead], VectorStoreError> {
+        do throws(VectorStoreError) {
+            let reply = try await self.client.reply(to: self.scripts.heads, on: home.tenant, others: []) { command in
+                for id in ids { command.append(id.bytes) }
+            }
+            let values = try RESPReader.array(reply)
+            guard values.count == ids.count else { throw RESPReader.unexpected }
+            var heads: [EntryID: EntryHead] = [:]
+            for (id, value) in zip(ids, values) {
+                let bytes = try RESPReader.bytes(value)
+                guard let header = try? EntryBlob.header(bytes) else { continue }
+                heads[id] = EntryHead(header: header, cluster: EntryBlob.cluster(bytes))
             }
             return .success(heads)
         } catch {

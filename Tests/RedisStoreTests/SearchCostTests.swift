@@ -2,16 +2,36 @@
 
 import CacheEngine
 import CacheModel
+import NIOPosix
+import RedisClient
 import TestSupport
 import Testing
 
 @testable import RedisStore
 
-/// How long Redis is waited for.
+/// How often and how long Redis is asked.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct SearchCostTests {
     private let home = Partition(
         of: CacheScope("support", of: TenantScope(authenticated: TenantID("acme"))),
         embedding: EmbeddingIdentity(provider: "test", model: "cost", dimensions: 32, revision: "1"), vary: [])
+
+    @Test func `the heads of entries in several shards are asked for at once`() async throws {
+        let server = try await ScriptedRedisServer.start { _, arguments in
+            arguments.first.map { String(decoding: $0, as: UTF8.self) } == "EVALSHA" ? .silence : nil
+        }
+        var configuration = try RedisConfiguration(url: "redis://127.0.0.1:\(server.port)")
+        configuration.connectionsPerNode = 1
+        let client = RedisClient(configuration, group: MultiThreadedEventLoopGroup.singleton, logger: silent)
+        let store = makeVectorSetStore(client, shards: 3)
+        let ids = (0..<3 as Range<UInt64>).map { EntryID(high: 1, low: $0) }
+        async let heads = store.heads(of: ids, in: store.layout.homes(of: self.home), isWanted: true)
+        await server.received("EVALSHA", count: 3)
+        for _ in ids { try await server.push("*1\r\n$0\r\n\r\n") }
+        // None of them is there.
+        #expect(try await heads.get().isEmpty)
+        await client.close()
+        await server.stop()
+    }
 
     @Test func `what waits for a server that hangs waits no longer than its caller`() async throws {
         let server = try await RedisServer.start()
