@@ -7,52 +7,19 @@ import RedisClient
 
 /// What a search tells of the nearest entries, whatever their similarity.
 extension NeighbourSearch {
-    /// What a search for matches has found out on the way.
-    struct Neighbours {
-        let matches: [LookupMatch]
-        /// What the index found near without any condition.
-        let first: [IndexHit]
-        /// Whether the partition has no more.
-        let isFirstAll: Bool
-        /// Of those.
-        let heads: [EntryID: EntryHead]
-        let condition: IndexSearch.Condition
-
-        init(
-            matches: [LookupMatch], first: [IndexHit], isFirstAll: Bool, heads: [EntryID: EntryHead],
-            _ condition: IndexSearch.Condition
-        ) {
-            self.matches = matches
-            self.first = first
-            self.isFirstAll = isFirstAll
-            self.heads = heads
-            self.condition = condition
-        }
-    }
-
     /// Whether the first bytes of an entry tell whether it is a neighbour: a filter needs all of it.
     var readsHeads: Bool { self.query.neighbours > 0 && self.query.filter == nil }
 
-    /// As many as are wanted, as far as the index finds them in one more search: only that of matches goes on until nothing
-    /// can be missed.
-    mutating func neighbours(_ found: Neighbours) async throws(VectorStoreError) -> [Neighbour] {
-        guard self.query.neighbours > 0 else { return [] }
-        var neighbours = try await self.neighbours(found.first, found.heads, after: found.matches)
-        if neighbours.count < self.query.neighbours, !found.isFirstAll {
-            // Others were among them, which it can pass over.
-            let count = (self.query.filter == nil ? 2 : 4) * Limits.maximumNeighbours
-            let hits = try await self.hits(count, .thorough, found.condition)
-            let heads = try await self.store.heads(of: hits.map(\.id), in: self.homes, isWanted: self.readsHeads).get()
-            let more = try await self.neighbours(hits, heads, after: found.matches)
-            if more.count > neighbours.count { neighbours = more }
-        }
-        return neighbours
-    }
-
-    /// - Parameter matches: Which come first: nothing that was found is nearer.
-    private mutating func neighbours(
+    /// As many as are wanted, as far as they are among what was found: no search is made for them.
+    ///
+    /// - Parameters:
+    ///   - hits: What the index found near without any condition.
+    ///   - heads: Of those.
+    ///   - matches: Which come first: nothing that was found is nearer.
+    mutating func neighbours(
         _ hits: [IndexHit], _ heads: [EntryID: EntryHead], after matches: [LookupMatch]
     ) async throws(VectorStoreError) -> [Neighbour] {
+        guard self.query.neighbours > 0 else { return [] }
         var neighbours = matches.prefix(self.query.neighbours).map {
             Neighbour(id: $0.entry.id, similarity: $0.similarity, cluster: $0.entry.cluster)
         }
@@ -76,6 +43,14 @@ extension NeighbourSearch {
             }
         }
         return neighbours
+    }
+
+    /// The same of what was found under the condition.
+    mutating func neighbours(
+        _ hits: [IndexHit], after matches: [LookupMatch]
+    ) async throws(VectorStoreError) -> [Neighbour] {
+        let heads = await self.store.heads(of: hits.map(\.id), in: self.homes, isWanted: self.readsHeads)
+        return try await self.neighbours(hits, try heads.get(), after: matches)
     }
 
     /// - Returns: `nil` for what is none.
