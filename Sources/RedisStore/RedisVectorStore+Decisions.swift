@@ -154,7 +154,9 @@ extension RedisVectorStore {
             command.append(Int64(most))
             command.append(telling.encoded())
         }
-        if isBlocked != 1 { throw .tooManyBlockedQuestions }
+        if isBlocked != 1 {
+            throw .tooManyBlockedQuestions(limit: self.configuration.maximumBlockedQuestions)
+        }
     }
 
     package func blocks(of question: EntryID, in partition: Partition) async throws(VectorStoreError) -> [BlockedPair] {

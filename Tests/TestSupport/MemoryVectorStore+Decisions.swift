@@ -76,7 +76,7 @@ extension MemoryVectorStore {
             state.decisions[partition.cache] = known
             return true
         }
-        if !isDone { throw .tooManyBlockedQuestions }
+        if !isDone { throw .tooManyBlockedQuestions(limit: Limits.maximumBlockedQuestions) }
     }
 
     package func blocks(of question: EntryID, in partition: Partition) async throws(VectorStoreError) -> [BlockedPair] {

@@ -44,7 +44,8 @@ package protocol DecisionRecords: Sendable {
     /// that has ``Limits/maximumBlocksPerQuestion`` already: whoever reads as many must take it for one that nothing answers.
     ///
     /// - Parameter deadline: As of ``VectorStore/put(_:embedding:in:quota:lease:by:)``.
-    /// - Throws: ``VectorStoreError`` with `.overQuota` if the cache has ``Limits/maximumBlockedQuestions`` others.
+    /// - Throws: ``VectorStoreError`` with `.overQuota` if the cache has ``Limits/maximumBlockedQuestions`` others, or as many
+    ///   as the store is configured for.
     func block(
         _ pair: BlockedPair, in partition: Partition, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError)
@@ -141,6 +142,8 @@ extension VectorStoreError {
         }
     }
 
-    package static let tooManyBlockedQuestions = VectorStoreError(
-        .overQuota, "the cache has \(Limits.maximumBlockedQuestions) questions with blocked answers")
+    /// - Parameter limit: The one that is in force.
+    package static func tooManyBlockedQuestions(limit: Int) -> Self {
+        Self(.overQuota, "the cache has \(limit) questions with blocked answers, which is the limit")
+    }
 }
