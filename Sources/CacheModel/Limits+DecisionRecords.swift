@@ -12,7 +12,8 @@ extension Limits {
     package static let maximumDecisionRecordPage = 1024
     /// Of what was learnt from the records.
     package static let maximumDecisionSnapshotBytes = 65_536
-    /// Answers that are blocked for one question; the oldest goes.
+    /// Answers that are blocked for one question. One that has as many is taken for one that no entry answers, so a store
+    /// keeps no more, and none of them goes.
     package static let maximumBlocksPerQuestion = 16
     /// Questions of a cache for which an answer is blocked. With all their blocks some 60 MiB.
     package static let maximumBlockedQuestions = 100_000

@@ -18,6 +18,8 @@ extension Limits {
     package static let labelDelay = Duration.seconds(1)
     /// Labels that wait for a store that takes none.
     package static let maximumPendingLabels = 512
+    /// In which a store must have taken labels or what was learnt from them: the call that brought them waits for it.
+    package static let labelTime = Duration.seconds(2)
     /// Between two looks for what other replicas have learnt.
     package static let labelRefresh = Duration.milliseconds(500)
     /// Caches of one answer to Stats with ``DecisionStatistics``: each takes up to 600 bytes of the frame.

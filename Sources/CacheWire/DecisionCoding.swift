@@ -74,7 +74,7 @@ extension DecisionStatistics {
 }
 
 /// `nil` for what is none: the sender is another machine, and what is not a number has no form in JSON.
-private func share<Value: BinaryFloatingPoint>(_ value: Value) -> Value? { value >= 0 && value <= 1 ? value : nil }
+func share<Value: BinaryFloatingPoint>(_ value: Value) -> Value? { value >= 0 && value <= 1 ? value : nil }
 
 private let decisionCounters: [Counter<DecisionStatistics, Semcached__V1__DecisionStats>] = [
     (\.labels, \.labels), (\.labelsNeeded, \.labels_needed), (\.rightLabels, \.right_labels), (\.audits, \.audits),

@@ -19,7 +19,7 @@ extension LabelsRequest {
 }
 
 extension LabelsPage {
-    /// What a newer server says in a way that this client does not know is left out.
+    /// What a newer server says in a way that this client does not know is left out, and so is what cannot be.
     init(_ packed: Semcached__V1__LabelsResponse) {
         let decisions = RepeatedMessages(packed.decisions, packed.n_decisions).compactMap { LabelledDecision($0) }
         self.init(decisions: decisions, next: packed.next == 0 ? nil : packed.next, last: packed.last)
@@ -35,9 +35,11 @@ extension LabelledDecision {
         case SEMCACHED__V1__LABEL_SOURCE__LABEL_SOURCE_FEEDBACK: source = .feedback
         default: return nil
         }
+        // False for what is not a number, which has no form in JSON.
+        guard packed.similarity >= -1.001 && packed.similarity <= 1.001 else { return nil }
         let hasRisk = packed.risk_present_case == SEMCACHED__V1__LABELLED_DECISION__RISK_PRESENT_RISK
         self.init(
-            number: packed.number, similarity: packed.similarity, risk: hasRisk ? packed.risk : nil,
+            number: packed.number, similarity: packed.similarity, risk: hasRisk ? share(packed.risk) : nil,
             isRight: packed.right != 0, wouldServe: packed.would_serve != 0, source: source,
             isGuarded: packed.guarded != 0)
     }

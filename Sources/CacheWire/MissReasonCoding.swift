@@ -21,7 +21,8 @@ extension LookupMiss.Reason {
         }
     }
 
-    init?(_ miss: Semcached__V1__Miss) {
+    /// A reason that is not known is a newer server's: that nothing was near enough is all that a client needs.
+    init(_ miss: Semcached__V1__Miss) {
         switch miss.reason {
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_NO_ENTRY: self = .noEntry
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_NOT_STORED: self = .notStored
@@ -37,11 +38,9 @@ extension LookupMiss.Reason {
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_SHADOW: self = .shadow
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_AUDITED: self = .audited
         case SEMCACHED__V1__MISS_REASON__MISS_REASON_DEGRADED:
-            guard let degradation = LookupMiss.Degradation.allCases.first(where: { $0.wire == miss.degraded }) else {
-                return nil
-            }
-            self = .degraded(degradation)
-        default: return nil
+            let degradation = LookupMiss.Degradation.allCases.first { $0.wire == miss.degraded }
+            self = degradation.map { .degraded($0) } ?? .belowThreshold
+        default: self = .belowThreshold
         }
     }
 }

@@ -133,9 +133,7 @@ extension LookupOutcome {
 
 extension LookupMiss {
     fileprivate init(_ packed: Semcached__V1__Miss?) throws(CacheError) {
-        guard let packed, let reason = Reason(packed) else {
-            throw CacheError(.internal, "the miss has no reason that this client knows")
-        }
+        guard let packed else { throw CacheError(.internal, "the miss does not say why") }
         var nearest: NearestMiss?
         if packed.nearest_similarity_present_case
             == SEMCACHED__V1__MISS__NEAREST_SIMILARITY_PRESENT_NEAREST_SIMILARITY
@@ -144,7 +142,7 @@ extension LookupMiss {
                 id: try entryID(packed.nearest_entry_id), similarity: packed.nearest_similarity,
                 isApproximate: packed.nearest_is_approximate != 0)
         }
-        self.init(reason: reason, nearest: nearest, similarityThreshold: packed.similarity_threshold)
+        self.init(reason: Reason(packed), nearest: nearest, similarityThreshold: packed.similarity_threshold)
         self.decision = DecisionExplanation?(packed.decision)
     }
 }

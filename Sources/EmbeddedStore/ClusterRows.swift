@@ -25,6 +25,14 @@ enum ClusterRows {
         ).execute(arguments: [partition])
     }
 
+    /// The cluster of a row that has none, as it was when the row was stored: that of its response.
+    static func ofResponse(of row: Int64, in database: Database) throws -> AnswerCluster {
+        let statement = try database.cachedStatement(sql: "SELECT response FROM entries WHERE row = ?")
+        // A response of no bytes comes as data of none.
+        let response = try Data.fetchOne(statement, arguments: [row]) ?? Data()
+        return AnswerCluster(of: [UInt8](response))
+    }
+
     /// - Returns: `nil` if there is none.
     static func cluster(_ row: Row, _ column: Int) throws -> AnswerCluster? {
         try row.withUnsafeData(atIndex: column) { data in

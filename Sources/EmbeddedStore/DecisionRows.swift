@@ -7,6 +7,9 @@ import GRDB
 
 /// Reads and writes what is known of decisions: the log of records and what was learnt from it.
 enum DecisionRows {
+    /// Greatest number of a record: nobody has ever appended so many, and there is a next one.
+    private static let lastNumbers = 0...Int64.max >> 1
+
     /// - Returns: The number of the last.
     static func append(_ records: [[UInt8]], to cache: CacheScope, in database: Database) throws -> UInt64 {
         var number = try self.last(of: cache, in: database)
@@ -30,7 +33,12 @@ enum DecisionRows {
 
     private static func last(of cache: CacheScope, in database: Database) throws -> Int64 {
         let statement = try database.cachedStatement(sql: "SELECT last FROM decision_logs WHERE cache = ?")
-        return max(0, try Int64.fetchOne(statement, arguments: [EntryRows.data(cache.key)]) ?? 0)
+        let last = try Int64.fetchOne(statement, arguments: [EntryRows.data(cache.key)]) ?? 0
+        guard self.lastNumbers.contains(last) else {
+            // Of this cache alone: changes of others are in the same transaction.
+            throw VectorStoreError(.corrupt, "the number of a cache's last record cannot be \(last)")
+        }
+        return last
     }
 
     static func page(
@@ -86,18 +94,18 @@ enum DecisionRows {
 
 /// Reads and writes rows of the table `blocked_questions`.
 enum BlockedRows {
-    /// - Returns: Whether the question had none.
+    /// - Returns: Whether the question had none. One that has as many as it may have gets no more.
     static func add(_ pair: BlockedPair, in partition: Partition, in database: Database) throws -> Bool {
         let known = try self.pairs(of: pair.question, in: partition, in: database)
-        if known.contains(pair) { return false }
-        let pairs = (known + [pair]).suffix(Limits.maximumBlocksPerQuestion)
+        if known.contains(pair) || known.count >= Limits.maximumBlocksPerQuestion { return false }
+        let pairs = known + [pair]
         try database.cachedStatement(
             sql: """
-                INSERT OR REPLACE INTO blocked_questions (partition, question, cache, tenant, pairs)
+                INSERT OR REPLACE INTO blocked_questions (cache, partition, question, tenant, pairs)
                 VALUES (?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
-            EntryRows.data(partition.key), Data(pair.question.bytes), EntryRows.data(partition.cache.key),
+            EntryRows.data(partition.cache.key), EntryRows.data(partition.key), Data(pair.question.bytes),
             EntryRows.data(partition.cache.tenant.tenant.key), Data(pairs.flatMap(\.bytes)),
         ])
         return known.isEmpty
@@ -105,11 +113,13 @@ enum BlockedRows {
 
     static func pairs(of question: EntryID, in partition: Partition, in database: Database) throws -> [BlockedPair] {
         let statement = try database.cachedStatement(
-            sql: "SELECT pairs FROM blocked_questions WHERE partition = ? AND question = ?")
-        let key: StatementArguments = [EntryRows.data(partition.key), Data(question.bytes)]
+            sql: "SELECT pairs FROM blocked_questions WHERE cache = ? AND partition = ? AND question = ?")
+        let key: StatementArguments = [
+            EntryRows.data(partition.cache.key), EntryRows.data(partition.key), Data(question.bytes),
+        ]
         guard let bytes = try Data.fetchOne(statement, arguments: key) else { return [] }
         guard let pairs = BlockedPair.pairs(of: question, [UInt8](bytes)) else {
-            throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "the blocks of a question cannot be read")
+            throw VectorStoreError(.corrupt, "the blocks of a question cannot be read")
         }
         return pairs
     }

@@ -5,7 +5,11 @@ package import CacheModel
 import GRDB
 
 extension EmbeddedStore {
-    package func append(_ records: [[UInt8]], to cache: CacheScope) async throws(VectorStoreError) -> UInt64 {
+    // A change waits for the thread of the writer only, which answers when it is done: deadlines change nothing.
+
+    package func append(
+        _ records: [[UInt8]], to cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> UInt64 {
         try VectorStoreError.check(records)
         return try await self.write { .decision(.append(records, to: cache, $0)) }
     }
@@ -18,12 +22,14 @@ extension EmbeddedStore {
         }
     }
 
-    package func snapshot(of cache: CacheScope) async throws(VectorStoreError) -> DecisionSnapshot? {
+    package func snapshot(
+        of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> DecisionSnapshot? {
         try await self.read { pool, _ in try pool.read { try DecisionRows.snapshot(of: cache, in: $0) } }
     }
 
     package func save(
-        _ snapshot: DecisionSnapshot, of cache: CacheScope
+        _ snapshot: DecisionSnapshot, of cache: CacheScope, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> Bool {
         try VectorStoreError.check(snapshot)
         return try await self.write { .decision(.save(snapshot, of: cache, $0)) }

@@ -101,9 +101,7 @@ struct Loading {
             guard Similarity.isUnitLength(vector) else {
                 throw RowFault(row: number, reason: "its vector is not of unit length")
             }
-            guard let cluster = try ClusterRows.cluster(row, 9) else {
-                throw RowFault(row: number, reason: "it has no cluster")
-            }
+            let cluster = try ClusterRows.cluster(row, 9) ?? ClusterRows.ofResponse(of: number, in: database)
             let createdAt = Timestamp(milliseconds: try EntryRows.integer(row, 3))
             // When it was served is not kept; that it was stored is the last that is known.
             partition.load(

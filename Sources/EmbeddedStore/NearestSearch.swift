@@ -78,20 +78,17 @@ struct NearestSearch {
 
     /// - Returns: `nil` if the index and the file were not of one state; never if `isGated`.
     private func attempt(isGated: Bool = false) throws -> NearestResult? {
-        // An age limit cannot be told to the index: a nearer entry that is too old must not take a fresh one's place.
-        let count = self.query.createdAtOrAfter == nil ? self.query.count : .max
-        let candidates = self.partition.scan(
-            self.query.embedding, threshold: self.query.threshold, count: count, at: self.now,
-            filter: self.query.filter,
-            neighbours: self.query.neighbours == 0
-                ? nil : .init(count: self.query.neighbours, createdAtOrAfter: self.query.createdAtOrAfter))
+        let candidates = self.partition.scan(self.query, at: self.now)
         guard let nearest = candidates.nearest else { return NearestResult(matches: []) }
         return try self.pool.read { database in
             var ranking = try self.rank(candidates.hits, in: database)
             if ranking.best.isEmpty {
-                for hit in candidates.refused { try self.score(hit, isFiltered: true, into: &ranking, in: database) }
+                for hit in candidates.refused { try self.score(hit, refused: .filtered, into: &ranking, in: database) }
+                for hit in candidates.tooOld { try self.score(hit, refused: .tooOld, into: &ranking, in: database) }
                 // Without any, nothing reaches the threshold, this one neither.
-                if ranking.nearest.isEmpty { try self.score(nearest, into: &ranking, in: database) }
+                if ranking.nearest.isEmpty {
+                    try self.score(nearest, refused: .belowThreshold, into: &ranking, in: database)
+                }
             }
             if ranking.isOutdated && !isGated { return nil }
             return try self.result(
@@ -101,7 +98,7 @@ struct NearestSearch {
     }
 
     private func rank(_ hits: [PartitionIndex.Candidate], in database: Database) throws -> Ranking {
-        var ranking = Ranking(count: self.query.count, dimensions: self.partition.dimensions)
+        var ranking = Ranking(count: self.query.candidates, dimensions: self.partition.dimensions)
         // The likeliest first, so that the rest can be ruled out without reading them.
         for hit in hits.sorted(by: { $0.upperBound > $1.upperBound }) {
             if ranking.excludes(hit.upperBound) { break }
@@ -110,8 +107,10 @@ struct NearestSearch {
         return ranking
     }
 
+    /// - Parameter refusal: Why it is no match, if the index has said so.
     private func score(
-        _ hit: PartitionIndex.Candidate, isFiltered: Bool = false, into ranking: inout Ranking, in database: Database
+        _ hit: PartitionIndex.Candidate, refused refusal: NearestResult.Refusal? = nil, into ranking: inout Ranking,
+        in database: Database
     ) throws {
         guard let createdAt = try EntryRows.vector(of: hit.row, into: &ranking.vector, in: database) else {
             ranking.isOutdated = true
@@ -120,12 +119,10 @@ struct NearestSearch {
         let similarity = Similarity.of(self.query.embedding.values, ranking.vector)
         if self.query.neighbours > 0 { ranking.similarities[hit.row] = similarity }
         let scored = Scored(row: hit.row, id: hit.id, similarity: similarity, createdAt: createdAt)
-        if similarity < self.query.threshold {
+        if let refusal {
+            ranking.note(scored, refused: similarity < self.query.threshold ? .belowThreshold : refusal)
+        } else if similarity < self.query.candidateThreshold {
             ranking.note(scored, refused: .belowThreshold)
-        } else if isFiltered {
-            ranking.note(scored, refused: .filtered)
-        } else if let oldest = self.query.createdAtOrAfter, createdAt < oldest {
-            ranking.note(scored, refused: .tooOld)
         } else {
             ranking.insert(scored)
         }

@@ -68,15 +68,13 @@ final class PartitionMemory: @unchecked Sendable {
         self.lock.readingIfFree { self.index.noteUse(id, at: now) }
     }
 
-    /// Scans for entries that may reach a similarity.
-    func scan(
-        _ embedding: Embedding, threshold: Float, count: Int, at now: Timestamp, filter: MetadataFilter?,
-        neighbours: PartitionIndex.NeighbourSearch? = nil
-    ) -> PartitionIndex.Candidates {
+    /// Scans for entries that may be what a query asks for. All that it would tell in passing is looked for: another scan
+    /// is never needed.
+    func scan(_ query: NearestQuery, at now: Timestamp) -> PartitionIndex.Candidates {
         self.lock.reading {
             self.index.candidates(
-                for: embedding.values, threshold: threshold, count: count, now: now, filter: filter,
-                neighbours: neighbours)
+                for: query.embedding.values, threshold: query.candidateThreshold, count: query.candidates, now: now,
+                filter: query.filter, createdAtOrAfter: query.createdAtOrAfter, neighbours: query.neighbours)
         }
     }
 

@@ -15,7 +15,8 @@ extension Schema {
         """
 
     /// Caches and tenants by their keys, since all this outlives a cache's entries. A row of `decision_logs` stays when the
-    /// tenant goes, so that no number is used twice. `pairs` are the blocks of a question, by ``BlockedPair/bytes``.
+    /// tenant goes, so that no number is used twice. `pairs` are the blocks of a question, by ``BlockedPair/bytes``. Their key
+    /// begins with the cache: partition and question come out of a lookup id, which anybody can make up.
     static let decisions = """
         CREATE TABLE decision_logs (
             cache BLOB PRIMARY KEY CHECK (length(cache) = 32),
@@ -35,12 +36,12 @@ extension Schema {
             bytes BLOB NOT NULL
         ) STRICT;
         CREATE TABLE blocked_questions (
+            cache BLOB NOT NULL CHECK (length(cache) = 32),
             partition BLOB NOT NULL CHECK (length(partition) = 32),
             question BLOB NOT NULL CHECK (length(question) = 16),
-            cache BLOB NOT NULL CHECK (length(cache) = 32),
             tenant BLOB NOT NULL CHECK (length(tenant) = 32),
             pairs BLOB NOT NULL,
-            PRIMARY KEY (partition, question)
+            PRIMARY KEY (cache, partition, question)
         ) STRICT, WITHOUT ROWID;
         """
 

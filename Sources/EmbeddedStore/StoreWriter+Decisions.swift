@@ -60,7 +60,8 @@ extension WriterTables {
         let new = draft.newBlocks[cache] ?? []
         let isKnown = new.contains(question) || self.catalogue.blocked.contains(pair.question, in: partition)
         let count = self.catalogue.blocked.count(of: cache) + new.count
-        if !isKnown && count >= self.catalogue.blocked.maximum { throw VectorStoreError.tooManyBlockedQuestions }
+        let maximum = self.catalogue.blocked.maximum
+        if !isKnown && count >= maximum { throw VectorStoreError.tooManyBlockedQuestions(limit: maximum) }
         if try BlockedRows.add(pair, in: partition, in: database) { draft.note(question, of: cache) }
     }
 }

@@ -49,10 +49,11 @@ struct WriterTables {
         let evicted = try victims.map { try self.evict($0, database, &draft) }
         let row = self.nextRow
         self.nextRow += 1
-        if let old { try ClusterRows.delete(row: old.row, in: database) }
-        try ClusterRows.write(entry.cluster, row: row, in: database)
+        // First, since it may fail alone, and then nothing of the old entry may be gone.
         try EntryRows.replace(
             entry, embedding: embedding, quotaBytes: quotaBytes, row: row, partition: home.number, in: database)
+        try ClusterRows.write(entry.cluster, row: row, in: database)
+        if let old { try ClusterRows.delete(row: old.row, in: database) }
         let indexed = IndexedEntry(
             id: entry.id, row: row, expiresAt: entry.expiresAt, usedAt: entry.createdAt, createdAt: entry.createdAt,
             cluster: entry.cluster,

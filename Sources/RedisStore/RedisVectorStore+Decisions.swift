@@ -15,15 +15,32 @@ extension RedisVectorStore {
         let others: [RedisKey]
         /// What others are told, if they are.
         var message: ChangeMessage?
+        /// Whether it is to be done also where the memory is full.
+        var isUrgent = false
+    }
+
+    private func fence(
+        of change: DecisionChange, _ tenant: TenantScope, by end: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> Int64 {
+        do throws(VectorStoreError) {
+            return try await self.directory.fence(of: change.keys, tenant: tenant, in: max(.zero, end - .now))
+        } catch {
+            guard change.isUrgent else { throw error }
+        }
+        // There may be no memory to register the tenant in. One that has entries is registered.
+        return try await self.directory.fence(of: change.keys, in: max(.zero, end - .now))
     }
 
     /// - Returns: What the script says first.
     private func run(
-        _ change: DecisionChange, of tenant: TenantScope, by deadline: ContinuousClock.Instant = .now + .seconds(3600),
+        _ change: DecisionChange, of tenant: TenantScope, by deadline: ContinuousClock.Instant,
         _ append: (inout RedisCommand) -> Void
     ) async throws(VectorStoreError) -> Int64 {
-        let (keys, time) = (change.keys, min(deadline - .now, self.configuration.timeout))
-        let fence = try await self.directory.fence(of: keys, tenant: tenant, in: time)
+        let keys = change.keys
+        let end = min(deadline, .now + self.configuration.timeout)
+        let fence = try await self.fence(of: change, tenant, by: end)
+        // What is left of it.
+        let time = max(.zero, end - .now)
         let reply = try await self.run(
             RedisChange(
                 script: change.script, keys: keys, others: change.others + [keys.known, keys.register], fence: fence,
@@ -44,7 +61,9 @@ extension RedisVectorStore {
         return try RESPReader.integer(parts[0])
     }
 
-    package func append(_ records: [[UInt8]], to cache: CacheScope) async throws(VectorStoreError) -> UInt64 {
+    package func append(
+        _ records: [[UInt8]], to cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> UInt64 {
         try VectorStoreError.check(records)
         if records.isEmpty { return try await self.records(of: cache, after: .max).last }
         let keys = self.layout.log(of: cache)
@@ -53,7 +72,7 @@ extension RedisVectorStore {
         let change = DecisionChange(
             script: self.scripts.decisions.append, keys: keys,
             others: [keys.records(of: cache.key), keys.versions, keys.tokens])
-        let last = try await self.run(change, of: cache.tenant) { command in
+        let last = try await self.run(change, of: cache.tenant, by: deadline) { command in
             command.append(cache.key.bytes)
             command.append(token.bytes)
             command.append(Int64(Limits.maximumDecisionRecords))
@@ -84,9 +103,13 @@ extension RedisVectorStore {
             last: UInt64(clamping: try RESPReader.integer(parts[2])))
     }
 
-    package func snapshot(of cache: CacheScope) async throws(VectorStoreError) -> DecisionSnapshot? {
+    package func snapshot(
+        of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> DecisionSnapshot? {
         let key = self.layout.log(of: cache).snapshot(of: cache.key)
-        let reply = try await self.client.reply(to: RedisCommand("GET", on: key, isRepeatable: true))
+        var command = RedisCommand("GET", on: key, isRepeatable: true)
+        command.timeout = max(.zero, min(deadline - .now, self.client.configuration.commandTimeout))
+        let reply = try await self.client.reply(to: command)
         guard var bytes = try RESPReader.bytesIfAny(reply) else { return nil }
         guard let number = bytes.readInteger(as: UInt64.self) else {
             throw VectorStoreError(.corrupt, "what was learnt of a cache in Redis is damaged")
@@ -95,13 +118,13 @@ extension RedisVectorStore {
     }
 
     package func save(
-        _ snapshot: DecisionSnapshot, of cache: CacheScope
+        _ snapshot: DecisionSnapshot, of cache: CacheScope, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> Bool {
         try VectorStoreError.check(snapshot)
         let keys = self.layout.log(of: cache)
         let change = DecisionChange(
             script: self.scripts.decisions.save, keys: keys, others: [keys.snapshot(of: cache.key)])
-        return try await self.run(change, of: cache.tenant) { command in
+        return try await self.run(change, of: cache.tenant, by: deadline) { command in
             command.append(cache.key.bytes)
             command.append(snapshot.upTo.bytes + snapshot.bytes)
         } == 1
@@ -119,7 +142,8 @@ extension RedisVectorStore {
             .stored(pair.question, partition: EntryID(partition.key), cache: cache.key))
         defer { self.coherence?.acknowledgements.forget(telling.change) }
         let change = DecisionChange(
-            script: self.scripts.decisions.block, keys: keys, others: [keys.blocks(of: cache.key)], message: telling)
+            script: self.scripts.decisions.block, keys: keys, others: [keys.blocks(of: cache.key)], message: telling,
+            isUrgent: true)
         // Each shard holds to its part.
         let most = (self.configuration.maximumBlockedQuestions - 1) / self.layout.shards + 1
         let isBlocked = try await self.run(change, of: cache.tenant, by: deadline) { command in
@@ -130,7 +154,9 @@ extension RedisVectorStore {
             command.append(Int64(most))
             command.append(telling.encoded())
         }
-        if isBlocked != 1 { throw .tooManyBlockedQuestions }
+        if isBlocked != 1 {
+            throw .tooManyBlockedQuestions(limit: self.configuration.maximumBlockedQuestions)
+        }
     }
 
     package func blocks(of question: EntryID, in partition: Partition) async throws(VectorStoreError) -> [BlockedPair] {
@@ -153,7 +179,9 @@ extension RedisVectorStore {
     ) async throws(VectorStoreError) -> Bool {
         let home = self.layout.home(of: entry, in: partition)
         let change = DecisionChange(script: self.scripts.decisions.assign, keys: home.tenant, others: [])
-        return try await self.run(change, of: partition.cache.tenant) { command in
+        return try await self.run(
+            change, of: partition.cache.tenant, by: .now + self.configuration.timeout
+        ) { command in
             command.append(home.name)
             command.append(entry.bytes)
             command.append(cluster.bytes)

@@ -10,7 +10,8 @@ extension RedisVectorStore {
     ///
     /// The first asks the index for a few neighbours without any condition: most lookups end there, because what comes
     /// after a neighbour below the threshold cannot matter. Only if all of them reach the threshold and too few are
-    /// accepted, the index is asked again, for more, with as much of the filter as it can judge, in the end exhaustively.
+    /// accepted, the index is asked again, for more, with as much of the filter as it can judge, in the end exhaustively. What
+    /// is below the threshold, or a neighbour only, is told if a search for the others has brought it.
     package func nearest(
         _ query: NearestQuery, in partition: Partition, at now: Timestamp
     ) async throws(VectorStoreError) -> NearestResult {
@@ -30,6 +31,8 @@ struct NeighbourSearch {
     let homes: [PartitionKeys]
     /// What was read, also of those that are gone.
     private(set) var judged: [EntryID: Verdict] = [:]
+    /// What may be a match, of all searches.
+    private var accepted: [EntryID: LookupMatch] = [:]
 
     enum Verdict {
         case accepted(CacheEntry)
@@ -52,29 +55,33 @@ struct NeighbourSearch {
         var count = max(Limits.redisNeighbours, 2 * self.query.count)
         // Some may have expired.
         if self.query.neighbours > 0 { count = max(count, self.query.neighbours + Limits.redisNeighbours / 2) }
-        var hits = try await self.hits(count, .quick, nil)
-        let first = hits
-        let isFirstAll = hits.count < count
+        let first = try await self.hits(count, .quick, nil)
         // At the same time as what is read to decide on matches.
         async let heads = self.store.heads(of: first.map(\.id), in: self.homes, isWanted: self.readsHeads)
-        var (accepted, isDone) = try await self.accept(hits, isAll: hits.count < count)
+        var isDone = try await self.accept(first, isAll: first.count < count)
+        var hits: [IndexHit] = []
         if !isDone {
             count = max(8 * Limits.redisNeighbours, 4 * self.query.count)
             hits = try await self.hits(count, .thorough, condition)
-            (accepted, isDone) = try await self.accept(hits, isAll: false)
+            isDone = try await self.accept(hits, isAll: false)
         }
         while !isDone {
             count *= 8
             hits = try await self.hits(count, .exhaustive, condition)
-            (accepted, isDone) = try await self.accept(hits, isAll: hits.count < count)
+            isDone = try await self.accept(hits, isAll: hits.count < count)
         }
-        let neighbours = try await self.neighbours(
-            Neighbours(matches: accepted, first: first, isFirstAll: isFirstAll, heads: await heads.get(), condition))
-        if accepted.isEmpty { return try await self.miss(first).with(neighbours) }
-        for match in accepted {
+        let matches = self.matches
+        var neighbours = try await self.neighbours(first, await heads.get(), after: matches)
+        if neighbours.count < self.query.neighbours, !hits.isEmpty {
+            // What had to be searched for under the condition has more of those that pass it.
+            let more = try await self.neighbours(Array(hits.prefix(4 * Limits.maximumNeighbours)), after: matches)
+            if more.count > neighbours.count { neighbours = more }
+        }
+        if matches.isEmpty { return try await self.miss(first).with(neighbours) }
+        for match in matches {
             self.store.touches.note(match.entry.id, in: self.home(of: match.entry.id), at: self.now)
         }
-        return NearestResult(matches: accepted, neighbours: neighbours)
+        return NearestResult(matches: matches, neighbours: neighbours)
     }
 
     func home(of id: EntryID) -> PartitionKeys { self.homes[self.store.layout.shard(of: id)] }
@@ -87,39 +94,47 @@ struct NeighbourSearch {
         return try await self.store.search(search, in: self.homes, identity: self.partition.identity)
     }
 
-    /// Reads hits until enough of them are accepted.
+    /// Reads hits until enough of them are accepted: as many as must be found, and of the candidates besides those that
+    /// are among the next.
     ///
     /// - Parameter isAll: Whether the index has no more than these.
-    /// - Returns: The best of them, and whether no other search can find better ones.
-    private mutating func accept(
-        _ hits: [IndexHit], isAll: Bool
-    ) async throws(VectorStoreError) -> (matches: [LookupMatch], isDone: Bool) {
+    /// - Returns: Whether no other search can find better ones of those that must be found.
+    private mutating func accept(_ hits: [IndexHit], isAll: Bool) async throws(VectorStoreError) -> Bool {
         let above = hits.prefix { $0.similarity >= self.query.threshold }
-        var accepted: [LookupMatch] = []
-        var position = above.startIndex
-        var length = self.query.count
-        while position < above.endIndex, accepted.count < self.query.count {
-            var end = min(above.endIndex, position + length)
+        let possible = hits.prefix { $0.similarity >= self.query.candidateThreshold }
+        var (accepted, certain, spare) = (0, 0, Limits.redisScanStretch)
+        var position = possible.startIndex
+        var length = self.query.candidates
+        while position < possible.endIndex {
+            let isNeeded = position < above.endIndex && certain < self.query.count
+            guard isNeeded || accepted < self.query.candidates && spare > 0 else { break }
+            var end = min(possible.endIndex, position + length)
             // Few or none of these are accepted: more of the next are read at once.
             length = min(8 * length, Limits.redisScanStretch)
             // Those that are as near belong together: which of them comes first is not the index's to say.
-            while end < above.endIndex, above[end].similarity == above[end - 1].similarity { end += 1 }
-            let stretch = above[position..<end]
+            while end < possible.endIndex, possible[end].similarity == possible[end - 1].similarity { end += 1 }
+            let stretch = possible[position..<end]
             try await self.judge(stretch.map(\.id))
             for hit in stretch {
-                if case .accepted(let entry)? = self.judged[hit.id] {
-                    accepted.append(LookupMatch(entry: entry, similarity: hit.similarity))
-                }
+                guard case .accepted(let entry)? = self.judged[hit.id] else { continue }
+                self.accepted[hit.id] = LookupMatch(entry: entry, similarity: hit.similarity)
+                accepted += 1
+                if hit.similarity >= self.query.threshold { certain += 1 }
             }
+            if !isNeeded { spare -= stretch.count }
             position = end
         }
-        let isDone = accepted.count >= self.query.count || above.count < hits.count || isAll
-        accepted.sort {
+        return certain >= self.query.count || above.count < hits.count || isAll
+    }
+
+    /// The best of what was accepted.
+    private var matches: [LookupMatch] {
+        let sorted = self.accepted.values.sorted {
             if $0.similarity != $1.similarity { return $0.similarity > $1.similarity }
             if $0.entry.createdAt != $1.entry.createdAt { return $0.entry.createdAt > $1.entry.createdAt }
             return ($0.entry.id.high, $0.entry.id.low) < ($1.entry.id.high, $1.entry.id.low)
         }
-        return (Array(accepted.prefix(self.query.count)), isDone)
+        return Array(sorted.prefix(self.query.candidates))
     }
 
     mutating func judge(_ ids: [EntryID]) async throws(VectorStoreError) {

@@ -7,52 +7,19 @@ import RedisClient
 
 /// What a search tells of the nearest entries, whatever their similarity.
 extension NeighbourSearch {
-    /// What a search for matches has found out on the way.
-    struct Neighbours {
-        let matches: [LookupMatch]
-        /// What the index found near without any condition.
-        let first: [IndexHit]
-        /// Whether the partition has no more.
-        let isFirstAll: Bool
-        /// Of those.
-        let heads: [EntryID: EntryHead]
-        let condition: IndexSearch.Condition
-
-        init(
-            matches: [LookupMatch], first: [IndexHit], isFirstAll: Bool, heads: [EntryID: EntryHead],
-            _ condition: IndexSearch.Condition
-        ) {
-            self.matches = matches
-            self.first = first
-            self.isFirstAll = isFirstAll
-            self.heads = heads
-            self.condition = condition
-        }
-    }
-
     /// Whether the first bytes of an entry tell whether it is a neighbour: a filter needs all of it.
     var readsHeads: Bool { self.query.neighbours > 0 && self.query.filter == nil }
 
-    /// As many as are wanted, as far as the index finds them in one more search: only that of matches goes on until nothing
-    /// can be missed.
-    mutating func neighbours(_ found: Neighbours) async throws(VectorStoreError) -> [Neighbour] {
-        guard self.query.neighbours > 0 else { return [] }
-        var neighbours = try await self.neighbours(found.first, found.heads, after: found.matches)
-        if neighbours.count < self.query.neighbours, !found.isFirstAll {
-            // Others were among them, which it can pass over.
-            let count = (self.query.filter == nil ? 2 : 4) * Limits.maximumNeighbours
-            let hits = try await self.hits(count, .thorough, found.condition)
-            let heads = try await self.store.heads(of: hits.map(\.id), in: self.homes, isWanted: self.readsHeads).get()
-            let more = try await self.neighbours(hits, heads, after: found.matches)
-            if more.count > neighbours.count { neighbours = more }
-        }
-        return neighbours
-    }
-
-    /// - Parameter matches: Which come first: nothing that was found is nearer.
-    private mutating func neighbours(
+    /// As many as are wanted, as far as they are among what was found: no search is made for them.
+    ///
+    /// - Parameters:
+    ///   - hits: What the index found near without any condition.
+    ///   - heads: Of those.
+    ///   - matches: Which come first: nothing that was found is nearer.
+    mutating func neighbours(
         _ hits: [IndexHit], _ heads: [EntryID: EntryHead], after matches: [LookupMatch]
     ) async throws(VectorStoreError) -> [Neighbour] {
+        guard self.query.neighbours > 0 else { return [] }
         var neighbours = matches.prefix(self.query.neighbours).map {
             Neighbour(id: $0.entry.id, similarity: $0.similarity, cluster: $0.entry.cluster)
         }
@@ -60,18 +27,30 @@ extension NeighbourSearch {
         let others = hits.filter { !known.contains($0.id) }
         // Whole blobs where heads do not do: of an older form, or for a filter.
         var position = 0
+        var length = 0
         while position < others.count, neighbours.count < self.query.neighbours {
             let missing = self.query.neighbours - neighbours.count
-            let stretch = others[position..<min(others.count, position + missing)]
+            // Where few of these were neighbours, more of the next are read at once.
+            length = max(missing, length)
+            let stretch = others[position..<min(others.count, position + length)]
             position += stretch.count
+            length = min(8 * length, Limits.redisScanStretch)
             let whole = stretch.map(\.id).filter { self.judged[$0] == nil && heads[$0]?.cluster == nil }
             try await self.judge(heads.isEmpty ? whole : whole.filter { heads[$0] != nil })
-            for hit in stretch {
+            for hit in stretch where neighbours.count < self.query.neighbours {
                 guard let cluster = self.cluster(of: hit.id, heads[hit.id]) else { continue }
                 neighbours.append(Neighbour(id: hit.id, similarity: hit.similarity, cluster: cluster))
             }
         }
         return neighbours
+    }
+
+    /// The same of what was found under the condition.
+    mutating func neighbours(
+        _ hits: [IndexHit], after matches: [LookupMatch]
+    ) async throws(VectorStoreError) -> [Neighbour] {
+        let heads = await self.store.heads(of: hits.map(\.id), in: self.homes, isWanted: self.readsHeads)
+        return try await self.neighbours(hits, try heads.get(), after: matches)
     }
 
     /// - Returns: `nil` for what is none.
@@ -103,21 +82,36 @@ extension RedisVectorStore {
         of ids: [EntryID], in homes: [PartitionKeys], isWanted: Bool
     ) async -> Result<[EntryID: EntryHead], VectorStoreError> {
         if ids.isEmpty || !isWanted { return .success([:]) }
-        do throws(VectorStoreError) {
+        let shards = Dictionary(grouping: ids) { self.layout.shard(of: $0) }
+        if let (shard, ids) = shards.first, shards.count == 1 { return await self.heads(of: ids, in: homes[shard]) }
+        return await withTaskGroup(of: Result<[EntryID: EntryHead], VectorStoreError>.self) { group in
+            for (shard, ids) in shards { group.addTask { await self.heads(of: ids, in: homes[shard]) } }
             var heads: [EntryID: EntryHead] = [:]
-            for (shard, ids) in Dictionary(grouping: ids, by: { self.layout.shard(of: $0) }) {
-                let reply = try await self.client.reply(
-                    to: self.scripts.heads, on: homes[shard].tenant, others: []
-                ) { command in
-                    for id in ids { command.append(id.bytes) }
+            for await part in group {
+                switch part {
+                case .success(let part): heads.merge(part) { first, _ in first }
+                case .failure: return part
                 }
-                let values = try RESPReader.array(reply)
-                guard values.count == ids.count else { throw RESPReader.unexpected }
-                for (id, value) in zip(ids, values) {
-                    let bytes = try RESPReader.bytes(value)
-                    guard let header = try? EntryBlob.header(bytes) else { continue }
-                    heads[id] = EntryHead(header: header, cluster: EntryBlob.cluster(bytes))
-                }
+            }
+            return .success(heads)
+        }
+    }
+
+    // On its own: in the closure of a task, with optimisation, the compiler makes a mess of the error's type.
+    private func heads(
+        of ids: [EntryID], in home: PartitionKeys
+    ) async -> Result<[EntryID: EntryHead], VectorStoreError> {
+        do throws(VectorStoreError) {
+            let reply = try await self.client.reply(to: self.scripts.heads, on: home.tenant, others: []) { command in
+                for id in ids { command.append(id.bytes) }
+            }
+            let values = try RESPReader.array(reply)
+            guard values.count == ids.count else { throw RESPReader.unexpected }
+            var heads: [EntryID: EntryHead] = [:]
+            for (id, value) in zip(ids, values) {
+                let bytes = try RESPReader.bytes(value)
+                guard let header = try? EntryBlob.header(bytes) else { continue }
+                heads[id] = EntryHead(header: header, cluster: EntryBlob.cluster(bytes))
             }
             return .success(heads)
         } catch {

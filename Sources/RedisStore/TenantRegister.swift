@@ -54,7 +54,11 @@ final class TenantRegister: Sendable {
         one.append(keys.prefix.bytes)
         var all = RedisCommand("SADD", on: Self.tenants, isRepeatable: true)
         all.append(keys.prefix.bytes)
-        let replies = await self.client.replies(to: [one, all, Self.clock(of: keys)])
+        var commands = [one, all, Self.clock(of: keys)]
+        // Whoever waits for the change waits for this first.
+        let limit = min(time, self.client.configuration.commandTimeout)
+        for position in commands.indices { commands[position].timeout = limit }
+        let replies = await self.client.replies(to: commands)
         for reply in replies { _ = try reply.get() }
         return try self.noteClock(try replies[2].get(), of: keys, registered: now).serverTime + time.wholeMilliseconds
     }
@@ -65,7 +69,9 @@ final class TenantRegister: Sendable {
         if let note = self.notes.withLock({ $0[keys.prefix] }), now - note.read < Limits.tenantRegisterInterval {
             return note.serverTime(at: now + time)
         }
-        let reply = try await self.client.reply(to: Self.clock(of: keys))
+        var command = Self.clock(of: keys)
+        command.timeout = min(time, self.client.configuration.commandTimeout)
+        let reply = try await self.client.reply(to: command)
         return try self.noteClock(reply, of: keys, registered: nil).serverTime + time.wholeMilliseconds
     }
 

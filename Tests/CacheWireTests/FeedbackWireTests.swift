@@ -152,6 +152,23 @@ import Testing
         #expect(try Self.miss(ProtobufBytes().varint(1, 7).data(7, [0xff])).reason == .tooRisky)
     }
 
+    @Test func `a miss for a reason that this client does not know is a plain miss`() throws {
+        let id = EntryID(high: 1, low: 2)
+        // None, one of a newer server, one that no enumeration has, and a trouble of a newer server.
+        let reasons = [
+            ProtobufBytes(), ProtobufBytes().varint(1, 99), ProtobufBytes().varint(1, .max),
+            ProtobufBytes().varint(1, 5).varint(2, 99), ProtobufBytes().varint(1, 5),
+        ]
+        for reason in reasons {
+            let fields = reason.float(3, 0.25).text(4, id.description).float(6, 0.5)
+            let nearest = NearestMiss(id: id, similarity: 0.25, isApproximate: false)
+            #expect(
+                try Self.miss(fields)
+                    == LookupMiss(reason: .belowThreshold, nearest: nearest, similarityThreshold: 0.5))
+        }
+        #expect(try Self.miss(ProtobufBytes().varint(1, 99)).nearest == nil)
+    }
+
     @Test func `a policy that this client does not know is left out`() throws {
         let miss = try Self.miss(
             ProtobufBytes().varint(1, 8).message(8, ProtobufBytes().text(1, "newest").float(2, 0.5)))

@@ -65,4 +65,18 @@ import Testing
         #expect(page.decisions.map { $0.number } == [9])
         #expect(page.next == nil && page.last == 0)
     }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity, 1.5, -1.5])
+    func `what cannot be a similarity or a risk is left out`(number: Float) throws {
+        let fields = ProtobufBytes()
+            .message(1, ProtobufBytes().varint(1, 7).float(2, number).varint(6, 1))
+            .message(1, ProtobufBytes().varint(1, 8).float(2, -1).float(3, number).varint(6, 1))
+            .message(1, ProtobufBytes().varint(1, 9).float(2, 1).float(3, -0.5).varint(6, 1))
+            .message(1, ProtobufBytes().varint(1, 10).float(2, 1).float(3, 1).varint(6, 1))
+        guard case .reply(let reply) = try ServerMessageDecoder().decode(Self.reply(fields)),
+            case .success(.labels(let page)) = reply.result
+        else { throw CacheError(.internal, "not labels") }
+        #expect(page.decisions.map { $0.number } == [8, 9, 10])
+        #expect(page.decisions.map { $0.risk } == [nil, nil, 1])
+    }
 }

@@ -4,6 +4,7 @@ import CacheEngine
 import CacheModel
 import EmbeddedStore
 import GRDB
+import TestSupport
 import Testing
 
 /// What the file keeps of decisions.
@@ -99,7 +100,7 @@ import Testing
                 let fault = await #expect(throws: VectorStoreError.self) {
                     try await store.block(self.pair(9, 0), in: self.home, by: .now + .seconds(9))
                 }
-                #expect(fault?.code == .overQuota)
+                #expect(fault?.code == .overQuota && fault?.message.contains("3 questions") == true)
             }
             #expect(try await store.blocks(of: self.pair(9, 0).question, in: self.home).isEmpty)
             try await store.block(self.pair(9, round), in: partition(cache("other")), by: .now + .seconds(9))
@@ -110,21 +111,86 @@ import Testing
         }
     }
 
-    @Test func `a row without a cluster, or blocks that cannot be, are faults and no traps`() async throws {
+    @Test func `a Store that fails alone leaves the entry that it would have replaced as it was`() async throws {
         var random = SeededGenerator(seed: 53)
         var store = try openStore(self.folder.file)
-        _ = try await store.put(try entry("q", in: self.home), embedding: random.vector(), in: self.home)
-        try await store.block(self.pair(1, 1), in: self.home, by: .now + .seconds(9))
+        let (vector, cluster) = (random.vector(), AnswerCluster(high: 7, low: 7))
+        let old = try entry("q", in: self.home, response: "old")
+        _ = try await store.put(old, embedding: vector, in: self.home)
+        #expect(try await store.assign(cluster, to: old.id, in: self.home))
+        try self.change(
+            """
+            CREATE TRIGGER refusal BEFORE INSERT ON entries WHEN NEW.created_ms = 5
+                BEGIN SELECT RAISE(ABORT, 'no'); END
+            """)
+        let new = try entry("q", in: self.home, response: "new", created: 5)
+        await #expect(throws: VectorStoreError.self) {
+            try await store.put(new, embedding: vector, in: self.home)
+        }
+        for _ in 0..<2 {
+            #expect(try await store.entry(old.id, in: self.home, at: ms(0)) == old.inCluster(cluster))
+            let query = NearestQuery(embedding: vector, count: 1, threshold: 0.9, neighbours: 1)
+            #expect(try await store.nearest(query, in: self.home, at: ms(0)).neighbours.map(\.cluster) == [cluster])
+            await store.close()
+            #expect(try self.count("clusters") == 1)
+            store = try openStore(self.folder.file)
+        }
+    }
+
+    @Test func `a row without a cluster is in that of its response`() async throws {
+        var random = SeededGenerator(seed: 54)
+        var store = try openStore(self.folder.file)
+        let vector = random.vector()
+        let entries = try ["", String(repeating: "so ", count: 30_000)].enumerated().map { position, response in
+            try entry("q\(position)", in: self.home, response: response)
+        }
+        for entry in entries { _ = try await store.put(entry, embedding: vector, in: self.home) }
         await store.close()
-        try self.change("UPDATE blocked_questions SET pairs = x'0102'")
+        try self.change("DELETE FROM clusters")
+        for _ in 0..<2 {
+            store = try openStore(self.folder.file)
+            let query = NearestQuery(embedding: vector, count: 1, threshold: 0.9, neighbours: 5)
+            let neighbours = try await store.nearest(query, in: self.home, at: ms(0)).neighbours
+            #expect(Set(neighbours.map(\.cluster)) == Set(entries.map { AnswerCluster(of: $0.response) }))
+            for entry in entries {
+                #expect(try await store.entry(entry.id, in: self.home, at: ms(0)) == entry)
+            }
+            await store.close()
+        }
         store = try openStore(self.folder.file)
+        #expect(try await store.assign(AnswerCluster(high: 1, low: 1), to: entries[0].id, in: self.home))
+        await store.close()
+        #expect(try self.count("clusters") == 1)
+    }
+
+    @Test func `blocks that cannot be are a fault of their own`() async throws {
+        let store = try openStore(self.folder.file)
+        try await store.block(self.pair(1, 1), in: self.home, by: .now + .seconds(9))
+        try self.change("UPDATE blocked_questions SET pairs = x'0102'")
         var fault = try await #require(throws: VectorStoreError.self) {
             try await store.blocks(of: self.pair(1, 1).question, in: self.home)
         }
         #expect(fault.code == .corrupt)
-        await store.close()
-        try self.change("DELETE FROM clusters")
-        fault = try #require(throws: VectorStoreError.self) { try openStore(self.folder.file) }
+        fault = try await #require(throws: VectorStoreError.self) {
+            try await store.block(self.pair(1, 2), in: self.home, by: .now + .seconds(9))
+        }
         #expect(fault.code == .corrupt)
+        try await store.block(self.pair(2, 2), in: self.home, by: .now + .seconds(9))
+    }
+
+    @Test(arguments: [Int64.max, .max - 1, .min, -1])
+    func `a number of records that cannot be is a fault and no trap`(last: Int64) async throws {
+        let store = try openStore(self.folder.file)
+        #expect(try await store.append([[1]], to: self.home.cache) == 1)
+        try self.change("UPDATE decision_logs SET last = \(last)")
+        var fault = try await #require(throws: VectorStoreError.self) {
+            try await store.append([[2], [3]], to: self.home.cache)
+        }
+        #expect(fault.code == .corrupt)
+        fault = try await #require(throws: VectorStoreError.self) {
+            try await store.records(of: self.home.cache, after: 0)
+        }
+        #expect(fault.code == .corrupt)
+        #expect(try await store.append([[4]], to: cache("other")) == 1)
     }
 }

@@ -87,7 +87,7 @@ import Testing
             let fault = await #expect(throws: VectorStoreError.self) {
                 try await store.block(self.pair(9, 0), in: self.home, by: .now + .seconds(9))
             }
-            #expect(fault?.code == .overQuota)
+            #expect(fault?.code == .overQuota && fault?.message.contains("3 questions") == true)
         }
         #expect(try await store.blocks(of: self.pair(9, 0).question, in: self.home).isEmpty)
         let other = Partition(of: CacheScope("other", of: self.cache.tenant), embedding: self.identity, vary: [])

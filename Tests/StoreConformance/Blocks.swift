@@ -11,8 +11,11 @@ extension StoreConformance {
         Behaviour("an answer is blocked for a question of one partition, and of no other") {
             try await $0.blocksAreOfOnePartition()
         },
-        Behaviour("of too many blocks of a question the oldest go, and twice is once") {
-            try await $0.oldestBlocksGo()
+        Behaviour("a cache that names another tenant's partition and question has no part in its blocks") {
+            try await $0.blocksAreOfOneCache()
+        },
+        Behaviour("of too many blocks of a question the first stay, and twice is once") {
+            try await $0.firstBlocksStay()
         },
         Behaviour("blocks that come at the same time are all there") { try await $0.blocksAtOnce() },
         Behaviour("neighbours are told of whatever their similarity, if age and filter take them") {
@@ -41,15 +44,54 @@ extension StoreConformance {
         }
     }
 
-    func oldestBlocksGo() async throws {
+    /// What a lookup id says of partition and question may be made up by whoever has a cache of his own.
+    func blocksAreOfOneCache() async throws {
+        var store = try await self.makeStore()
+        let (home, rival) = (self.partition(), self.cache(of: "rival"))
+        let own = [self.pair(1, 1), self.pair(1, 2)]
+        for pair in own { try await self.block(pair, in: home, store) }
+        let forgeries = [rival, self.cache("other")].map {
+            Partition(of: $0, restoring: home.key, identity: identity.key)
+        }
+        let others = (0..<UInt64(Limits.maximumBlocksPerQuestion)).map { self.pair(1, 100 + $0) }
+        for forged in forgeries {
+            #expect(try await store.blocks(of: own[0].question, in: forged).isEmpty)
+            for pair in others { try await self.block(pair, in: forged, store) }
+        }
+        func check(left: [Partition]) async throws {
+            #expect(try await store.blocks(of: own[0].question, in: home) == own)
+            for forged in forgeries {
+                let blocks = try await store.blocks(of: own[0].question, in: forged)
+                // Partitions of one key are equal.
+                #expect(blocks == (left.contains { $0.cache == forged.cache } ? others : []))
+            }
+        }
+        try await check(left: forgeries)
+        if let reopen {
+            store = try await reopen(store)
+            try await check(left: forgeries)
+        }
+        _ = try await store.remove(.tenant(rival.tenant))
+        try await check(left: [forgeries[1]])
+        if let reopen {
+            store = try await reopen(store)
+            try await check(left: [forgeries[1]])
+        }
+    }
+
+    func firstBlocksStay() async throws {
         let (store, home) = (try await self.makeStore(), self.partition())
         let question = self.pair(1, 0).question
         let pairs = (0..<UInt64(Limits.maximumBlocksPerQuestion) + 3).map { self.pair(1, $0 / 2, $0) }
         for pair in pairs.prefix(4) + pairs.prefix(4) { try await self.block(pair, in: home, store) }
         #expect(try await store.blocks(of: question, in: home) == Array(pairs.prefix(4)))
+        // Those that find no room any more are no fault.
         for pair in pairs { try await self.block(pair, in: home, store) }
         #expect(
-            try await store.blocks(of: question, in: home) == pairs.suffix(Limits.maximumBlocksPerQuestion))
+            try await store.blocks(of: question, in: home)
+                == Array(pairs.prefix(Limits.maximumBlocksPerQuestion)))
+        try await self.block(self.pair(2, 0), in: home, store)
+        #expect(try await store.blocks(of: self.pair(2, 0).question, in: home) == [self.pair(2, 0)])
     }
 
     func blocksAtOnce() async throws {

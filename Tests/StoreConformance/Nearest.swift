@@ -26,6 +26,7 @@ extension StoreConformance {
         Behaviour("of equally similar entries the newer comes first, then the smaller id") {
             try await $0.tiesHaveAnOrder()
         },
+        Behaviour("what must be found is found, whatever is told besides") { try await $0.candidatesAreTold() },
         Behaviour("the threshold itself is reached, and no similarity is above 1") {
             try await $0.thresholdIsInclusive()
         },
@@ -174,6 +175,44 @@ extension StoreConformance {
         }
     }
 
+    func candidatesAreTold() async throws {
+        let store = try await self.makeStore()
+        var random = SeededGenerator(29)
+        let vector = random.vector()
+        var ids: [EntryID] = []
+        for (position, wanted) in [Float(0.97), 0.93, 0.9, 0.7, 0.65, 0.6, 0.3].enumerated() {
+            let lang = Attribute(name: "lang", value: .string(position % 2 == 0 ? "de" : "fr"))
+            let near = random.vector(near: vector, similarity: wanted)
+            ids.append(
+                try await self.put("q\(position)", near, created: Int64(position), attributes: [lang], in: store))
+        }
+        func matches(
+            _ count: Int, _ threshold: Float, _ candidates: Int, from least: Float? = nil, oldest: Int64? = nil,
+            filter: String? = nil
+        ) async throws -> [Int?] {
+            let query = NearestQuery(
+                embedding: vector, count: count, threshold: threshold, candidates: candidates,
+                candidateThreshold: least, createdAtOrAfter: oldest.map(ms),
+                filter: try filter.map { try MetadataFilter($0) })
+            let found = try await store.nearest(query, in: self.partition(), at: ms(10))
+            if found.matches.isEmpty { #expect(found.nearestMiss?.id == ids[0] && found.refusal == .belowThreshold) }
+            return found.matches.map { ids.firstIndex(of: $0.entry.id) }
+        }
+        #expect(try await matches(1, 0.8, 0) == [0])
+        #expect(try await matches(1, 0.8, 2) == [0, 1])
+        #expect(try await matches(1, 0.8, 9) == [0, 1, 2])
+        #expect(try await matches(1, 0.8, 5, from: 0.5) == [0, 1, 2, 3, 4])
+        #expect(try await matches(1, 0.95, 9, from: 0.5) == [0, 1, 2, 3, 4, 5])
+        #expect(try await matches(3, 0.8, 2, from: 0.5) == [0, 1, 2])
+        // What would have to be searched for anew need not be told; here all of it is seen at once.
+        #expect(try await matches(1, 0.8, 9, from: 0.5, filter: #"lang == "fr""#) == [1, 3, 5])
+        #expect(try await matches(1, 0.95, 9, from: 0.5, oldest: 4) == [4, 5])
+        #expect(try await matches(1, 0.95, 9, from: 0.5, oldest: 4, filter: #"lang == "de""#) == [4])
+        // A miss is told by what must be found.
+        #expect(try await matches(1, 0.98, 9, from: 0.8, oldest: 4) == [])
+        #expect(try await matches(1, 0.98, 9, from: 0.95, filter: #"lang == "fr""#) == [])
+    }
+
     func thresholdIsInclusive() async throws {
         let (store, home) = (try await self.makeStore(), self.partition())
         var random = SeededGenerator(28)
@@ -218,9 +257,11 @@ extension StoreConformance {
         }
         for search in 0..<searches {
             let centre = random.pick(centres)
+            let threshold = Float.random(in: 0.2...0.999, using: &random)
             let query = NearestQuery(
                 embedding: random.chance(0.3) ? centre : random.vector(near: centre, similarity: 0.8),
-                count: random.pick([1, 2, 7, 100]), threshold: Float.random(in: 0.2...0.999, using: &random),
+                count: random.pick([1, 2, 7, 100]), threshold: threshold, candidates: random.pick([0, 6, 40]),
+                candidateThreshold: random.chance(0.5) ? nil : Float.random(in: -0.2...threshold, using: &random),
                 createdAtOrAfter: random.chance(0.7) ? nil : ms(Int64(random.int(0...55))),
                 filter: random.chance(0.3) ? nil : try random.fewFilter(),
                 neighbours: random.pick([0, 1, 8, 30]))

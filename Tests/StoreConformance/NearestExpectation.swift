@@ -28,9 +28,11 @@ struct NearestExpectation {
         let known = Dictionary(self.live.map { ($0.entry.id, $0) }, uniquingKeysWith: { first, _ in first })
         let eligible = self.live.filter { self.refusal(of: $0.entry) == nil }
         let certain = eligible.prefix { $0.similarity > self.query.threshold + self.tolerance }.count
-        let possible = eligible.prefix { $0.similarity >= self.query.threshold - self.tolerance }.count
+        let likely = eligible.prefix { $0.similarity > self.query.candidateThreshold + self.tolerance }.count
+        let possible = eligible.prefix { $0.similarity >= self.query.candidateThreshold - self.tolerance }.count
         #expect(result.matches.count >= min(certain, self.query.count), comment)
-        #expect(result.matches.count <= min(possible, self.query.count), comment)
+        if self.isExact { #expect(result.matches.count >= min(likely, self.query.candidates), comment) }
+        #expect(result.matches.count <= min(possible, self.query.candidates), comment)
         #expect(Set(result.matches.map(\.entry.id)).count == result.matches.count, comment)
         for (position, match) in result.matches.enumerated() {
             guard let truth = known[match.entry.id] else {
@@ -39,10 +41,10 @@ struct NearestExpectation {
             }
             #expect(match.entry == truth.entry, comment)
             #expect(abs(match.similarity - truth.similarity) <= self.tolerance, comment)
-            #expect(match.similarity >= self.query.threshold && match.similarity <= 1, comment)
+            #expect(match.similarity >= self.query.candidateThreshold && match.similarity <= 1, comment)
             #expect(self.refusal(of: truth.entry) == nil, comment)
             // Nothing better was left out for it.
-            guard position < eligible.count else { break }
+            guard position < (self.isExact ? eligible.count : min(certain, self.query.count)) else { continue }
             #expect(truth.similarity >= eligible[position].similarity - 2 * self.tolerance, comment)
         }
         self.checkNeighbours(result, known, eligible, comment)
@@ -57,8 +59,11 @@ struct NearestExpectation {
     private func checkCut(
         _ matches: [LookupMatch], _ known: [EntryID: LookupMatch], _ eligible: [LookupMatch], _ comment: Comment?
     ) {
-        guard matches.count == self.query.count, let last = matches.last.flatMap({ known[$0.entry.id] }) else { return }
-        let found = Set(matches.map(\.entry.id))
+        let cut = self.isExact ? self.query.candidates : self.query.count
+        guard matches.count >= cut, let last = known[matches[cut - 1].entry.id],
+            self.isExact || last.similarity > self.query.threshold + self.tolerance
+        else { return }
+        let found = Set(matches.prefix(cut).map(\.entry.id))
         for other in eligible where other.similarity == last.similarity && !found.contains(other.entry.id) {
             #expect(Self.precedes(last, other), comment)
         }
@@ -78,14 +83,15 @@ struct NearestExpectation {
         return nil
     }
 
-    /// Below the threshold a similarity may be a little off, and an index that guesses may miss some.
+    /// Below the threshold a similarity may be a little off, and an index that guesses may miss some: it is not asked again
+    /// for those that filter and age take.
     private func checkNeighbours(
         _ result: NearestResult, _ known: [EntryID: LookupMatch], _ eligible: [LookupMatch], _ comment: Comment?
     ) {
         let (found, tolerance) = (result.neighbours, max(self.tolerance, 0.0005))
         let wanted = min(self.query.neighbours, eligible.count)
-        // With a filter that it cannot judge, such an index is not asked until enough are found.
-        let least = self.query.filter == nil ? wanted * 7 / 10 : min(wanted, result.matches.count)
+        let isPlain = self.query.filter == nil && self.query.createdAtOrAfter == nil
+        let least = isPlain ? wanted * 7 / 10 : min(wanted, result.matches.count)
         #expect(found.count <= wanted && found.count >= (self.isExact ? wanted : least), comment)
         #expect(Set(found.map(\.id)).count == found.count, comment)
         #expect(

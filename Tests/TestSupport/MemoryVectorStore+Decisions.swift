@@ -17,7 +17,9 @@ extension MemoryVectorStore {
         var blocks: [Question: [BlockedPair]] = [:]
     }
 
-    package func append(_ records: [[UInt8]], to cache: CacheScope) async throws(VectorStoreError) -> UInt64 {
+    package func append(
+        _ records: [[UInt8]], to cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> UInt64 {
         try VectorStoreError.check(records)
         return try await self.perform(.records) { state in
             var known = state.decisions[cache] ?? Decisions()
@@ -43,12 +45,14 @@ extension MemoryVectorStore {
         }
     }
 
-    package func snapshot(of cache: CacheScope) async throws(VectorStoreError) -> DecisionSnapshot? {
+    package func snapshot(
+        of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> DecisionSnapshot? {
         try await self.perform(.records) { $0.decisions[cache]?.snapshot }
     }
 
     package func save(
-        _ snapshot: DecisionSnapshot, of cache: CacheScope
+        _ snapshot: DecisionSnapshot, of cache: CacheScope, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError) -> Bool {
         try VectorStoreError.check(snapshot)
         return try await self.perform(.records) { state in
@@ -66,13 +70,13 @@ extension MemoryVectorStore {
             var known = state.decisions[partition.cache] ?? Decisions()
             if known.blocks[question] == nil, known.blocks.count >= Limits.maximumBlockedQuestions { return false }
             let pairs = known.blocks[question] ?? []
-            if !pairs.contains(pair) {
-                known.blocks[question] = (pairs + [pair]).suffix(Limits.maximumBlocksPerQuestion)
+            if !pairs.contains(pair), pairs.count < Limits.maximumBlocksPerQuestion {
+                known.blocks[question] = pairs + [pair]
             }
             state.decisions[partition.cache] = known
             return true
         }
-        if !isDone { throw .tooManyBlockedQuestions }
+        if !isDone { throw .tooManyBlockedQuestions(limit: Limits.maximumBlockedQuestions) }
     }
 
     package func blocks(of question: EntryID, in partition: Partition) async throws(VectorStoreError) -> [BlockedPair] {
@@ -89,6 +93,20 @@ extension MemoryVectorStore {
             state.rows[partition.key]?[entry]?.entry = row.entry.inCluster(cluster)
             return true
         }
+    }
+}
+
+extension DecisionRecords {
+    package func append(_ records: [[UInt8]], to cache: CacheScope) async throws(VectorStoreError) -> UInt64 {
+        try await self.append(records, to: cache, by: .now + Limits.maximumDeadline)
+    }
+
+    package func snapshot(of cache: CacheScope) async throws(VectorStoreError) -> DecisionSnapshot? {
+        try await self.snapshot(of: cache, by: .now + Limits.maximumDeadline)
+    }
+
+    package func save(_ snapshot: DecisionSnapshot, of cache: CacheScope) async throws(VectorStoreError) -> Bool {
+        try await self.save(snapshot, of: cache, by: .now + Limits.maximumDeadline)
     }
 }
 

@@ -263,9 +263,9 @@ package final class MemoryVectorStore: VectorStore {
         }
         let neighbours = candidates.filter { query.takes($0.entry) }.prefix(query.neighbours)
             .map { Neighbour(id: $0.entry.id, similarity: $0.similarity, cluster: $0.entry.cluster) }
-        let matches = candidates.filter { refusal($0) == nil }
+        let matches = candidates.filter { $0.similarity >= query.candidateThreshold && query.takes($0.entry) }
         guard matches.isEmpty, let best = candidates.first else {
-            return NearestResult(matches: Array(matches.prefix(query.count)), neighbours: neighbours)
+            return NearestResult(matches: Array(matches.prefix(query.candidates)), neighbours: neighbours)
         }
         return NearestResult(
             matches: [],

@@ -83,7 +83,9 @@ extension NearestQuery {
     /// What a Store or a Feedback asks, to see what a Lookup would decide on.
     init(toLearnBy embedding: Embedding, _ policy: CachePolicy) {
         self.init(
-            embedding: embedding, count: Limits.candidates + 1, threshold: policy.similarityFloor,
+            // One of the two may be the entry of the prompt itself.
+            embedding: embedding, count: 2, threshold: policy.threshold(requested: nil),
+            candidates: Limits.candidates + 1, candidateThreshold: policy.similarityFloor,
             neighbours: Limits.maximumNeighbours)
     }
 }

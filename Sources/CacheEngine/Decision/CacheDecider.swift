@@ -146,7 +146,7 @@ final class CacheDecider: Sendable {
 
     private func append(_ records: [[UInt8]]) async {
         do throws(VectorStoreError) {
-            _ = try await self.store.append(records, to: self.cache)
+            _ = try await self.store.append(records, to: self.cache, by: .now + Limits.labelTime)
         } catch {
             self.troubles.note("store", error.code.rawValue, error.message)
             self.state.withLock { state in
@@ -172,7 +172,7 @@ final class CacheDecider: Sendable {
         }
         guard let snapshot else { return }
         do throws(VectorStoreError) {
-            if try await self.store.save(snapshot, of: self.cache) { return }
+            if try await self.store.save(snapshot, of: self.cache, by: .now + Limits.labelTime) { return }
             try await self.adoptSnapshot()
         } catch {
             self.troubles.note("store", error.code.rawValue, error.message)
@@ -183,7 +183,7 @@ final class CacheDecider: Sendable {
     func forget() { self.state.withLock { $0.isForgotten = true } }
 
     private func adoptSnapshot() async throws(VectorStoreError) {
-        guard let snapshot = try await self.store.snapshot(of: self.cache) else { return }
+        guard let snapshot = try await self.store.snapshot(of: self.cache, by: .now + Limits.labelTime) else { return }
         self.changing { state in
             if snapshot.upTo > state.ledger.adopted { _ = state.ledger.adopt(snapshot: snapshot.bytes) }
         }

@@ -39,16 +39,16 @@ extension CacheEngine {
         /// Whether the prompt alone decides what is near: not with a vector of the caller's own, and not with a filter.
         var isPlain: Bool { self.request.embedding == nil && self.request.filter == nil }
 
-        /// What the store is asked: what the decision needs to see, and at least what was asked for.
+        /// What the store is asked: what was asked for must be found, and what the decision looks at besides comes with it.
         func query(for vector: Embedding, at now: Timestamp) -> NearestQuery {
             let isLearner = self.policy.decision.kind == .calibrated
             let least = max(
                 self.request.similarityThreshold ?? self.policy.similarityFloor, self.policy.similarityFloor)
             let hasGuards = !self.policy.decision.guards.isEmpty
             return NearestQuery(
-                embedding: vector,
-                count: max(self.request.topK, isLearner || hasGuards ? Limits.candidates + 1 : 1),
-                threshold: isLearner ? least : self.threshold,
+                embedding: vector, count: self.request.topK, threshold: self.threshold,
+                candidates: isLearner || hasGuards ? Limits.candidates + 1 : 1,
+                candidateThreshold: isLearner ? least : nil,
                 createdAtOrAfter: self.request.maximumAge.map { now + (.zero - $0) }, filter: self.request.filter,
                 neighbours: isLearner ? Limits.maximumNeighbours : 0)
         }

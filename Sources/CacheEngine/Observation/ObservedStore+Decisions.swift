@@ -3,9 +3,11 @@
 import CacheModel
 
 extension ObservedStore {
-    func append(_ records: [[UInt8]], to cache: CacheScope) async throws(VectorStoreError) -> UInt64 {
+    func append(
+        _ records: [[UInt8]], to cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> UInt64 {
         try await self.observe(.records) { () async throws(VectorStoreError) -> UInt64 in
-            try await self.store.append(records, to: cache)
+            try await self.store.append(records, to: cache, by: deadline)
         }
     }
 
@@ -15,15 +17,19 @@ extension ObservedStore {
         }
     }
 
-    func snapshot(of cache: CacheScope) async throws(VectorStoreError) -> DecisionSnapshot? {
+    func snapshot(
+        of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> DecisionSnapshot? {
         try await self.observe(.records) { () async throws(VectorStoreError) -> DecisionSnapshot? in
-            try await self.store.snapshot(of: cache)
+            try await self.store.snapshot(of: cache, by: deadline)
         }
     }
 
-    func save(_ snapshot: DecisionSnapshot, of cache: CacheScope) async throws(VectorStoreError) -> Bool {
+    func save(
+        _ snapshot: DecisionSnapshot, of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> Bool {
         try await self.observe(.records) { () async throws(VectorStoreError) -> Bool in
-            try await self.store.save(snapshot, of: cache)
+            try await self.store.save(snapshot, of: cache, by: deadline)
         }
     }
 

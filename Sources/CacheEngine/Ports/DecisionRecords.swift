@@ -10,11 +10,15 @@ package import CacheModel
 package protocol DecisionRecords: Sendable {
     /// Appends records to a cache's log, durably when it returns. Only the last ``Limits/maximumDecisionRecords`` are kept.
     ///
-    /// - Parameter records: Opaque, each at most ``Limits/maximumDecisionRecordBytes``.
+    /// - Parameters:
+    ///   - records: Opaque, each at most ``Limits/maximumDecisionRecordBytes``.
+    ///   - deadline: As of ``VectorStore/put(_:embedding:in:quota:lease:by:)``.
     /// - Returns: The number of the last: they are numbered one by one from 1, and no number is used twice, not even
     ///   when the tenant has been removed in between.
     /// - Throws: ``VectorStoreError`` with `.overQuota`, and nothing appended, if one is too large.
-    func append(_ records: [[UInt8]], to cache: CacheScope) async throws(VectorStoreError) -> UInt64
+    func append(
+        _ records: [[UInt8]], to cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> UInt64
 
     /// Reads the records of a cache that come after a number. Those that are gone are passed over.
     func records(
@@ -22,19 +26,26 @@ package protocol DecisionRecords: Sendable {
     ) async throws(VectorStoreError) -> DecisionRecordPage
 
     /// Reads what was learnt from a cache's records.
-    func snapshot(of cache: CacheScope) async throws(VectorStoreError) -> DecisionSnapshot?
+    func snapshot(
+        of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> DecisionSnapshot?
 
     /// Keeps what was learnt, in place of what was learnt from fewer records.
     ///
+    /// - Parameter deadline: As of ``VectorStore/put(_:embedding:in:quota:lease:by:)``.
     /// - Returns: Whether it did; not if there is another of as many records, or more.
     /// - Throws: ``VectorStoreError`` with `.overQuota` if it is larger than ``Limits/maximumDecisionSnapshotBytes``.
-    func save(_ snapshot: DecisionSnapshot, of cache: CacheScope) async throws(VectorStoreError) -> Bool
+    func save(
+        _ snapshot: DecisionSnapshot, of cache: CacheScope, by deadline: ContinuousClock.Instant
+    ) async throws(VectorStoreError) -> Bool
 
     /// Notes that an answer is wrong for a question, durably when it returns, and known to every replica: none answers a
-    /// semantic hit of the partition out of memory that it has from before. Does nothing the second time.
+    /// semantic hit of the partition out of memory that it has from before. Does nothing the second time, nor for a question
+    /// that has ``Limits/maximumBlocksPerQuestion`` already: whoever reads as many must take it for one that nothing answers.
     ///
     /// - Parameter deadline: As of ``VectorStore/put(_:embedding:in:quota:lease:by:)``.
-    /// - Throws: ``VectorStoreError`` with `.overQuota` if the cache has ``Limits/maximumBlockedQuestions`` others.
+    /// - Throws: ``VectorStoreError`` with `.overQuota` if the cache has ``Limits/maximumBlockedQuestions`` others, or as many
+    ///   as the store is configured for.
     func block(
         _ pair: BlockedPair, in partition: Partition, by deadline: ContinuousClock.Instant
     ) async throws(VectorStoreError)
@@ -131,6 +142,8 @@ extension VectorStoreError {
         }
     }
 
-    package static let tooManyBlockedQuestions = VectorStoreError(
-        .overQuota, "the cache has \(Limits.maximumBlockedQuestions) questions with blocked answers")
+    /// - Parameter limit: The one that is in force.
+    package static func tooManyBlockedQuestions(limit: Int) -> Self {
+        Self(.overQuota, "the cache has \(limit) questions with blocked answers, which is the limit")
+    }
 }

@@ -33,29 +33,19 @@ extension PartitionIndex {
         package let cluster: AnswerCluster
     }
 
-    /// What a scan is to find beside its hits: the nearest entries that the filter takes, whatever their similarity.
-    package struct NeighbourSearch: Sendable {
-        /// At least 1.
-        package let count: Int
-        /// Entries created before are passed over.
-        package let createdAtOrAfter: Timestamp?
-
-        package init(count: Int, createdAtOrAfter: Timestamp? = nil) {
-            self.count = count
-            self.createdAtOrAfter = createdAtOrAfter
-        }
-    }
-
     /// What a scan found.
     package struct Candidates: Equatable, Sendable {
         /// Holds every entry that may belong to the answer, highest approximate similarity first.
         ///
         /// Computing their similarities anew in fp32, dropping those below the threshold and cutting after the count
-        /// asked for gives exactly what a comparison with every vector that the filter takes would have given.
+        /// asked for gives exactly what a comparison with every vector that filter and age take would have given.
         package let hits: [Candidate]
         /// What the filter refused and may be the nearest that it refused, of those that may reach the threshold;
-        /// highest approximate similarity first. If there are no hits in the end, the nearest is among them.
+        /// highest approximate similarity first. If there are no hits in the end, the nearest is among these and those that
+        /// are too old.
         package let refused: [Candidate]
+        /// Likewise of what the filter takes, and is too old.
+        package let tooOld: [Candidate]
         /// A live entry near the query, whatever the filter, for explaining a miss; `nil` only if none was looked at.
         package let nearest: Candidate?
         /// Whether no entry can be nearer than `nearest` by more than the errors of the two.
@@ -64,8 +54,10 @@ extension PartitionIndex {
         package let neighbours: [Near]
 
         package init(
-            hits: [Candidate], refused: [Candidate], nearest: Candidate?, isNearestExact: Bool, neighbours: [Near] = []
+            hits: [Candidate], refused: [Candidate], tooOld: [Candidate], nearest: Candidate?, isNearestExact: Bool,
+            neighbours: [Near] = []
         ) {
+            self.tooOld = tooOld
             self.neighbours = neighbours
             self.hits = hits
             self.refused = refused

@@ -11,21 +11,26 @@ extension PartitionIndex {
     ///   - count: 1 or more; `Int.max` for every entry above the threshold.
     ///   - now: Entries that expire at or before this are not there.
     ///   - filter: What it does not take is no hit and keeps nothing else from being one.
-    ///   - neighbours: Of which to find the nearest too; with it more entries' vectors are read.
+    ///   - createdAtOrAfter: Likewise of entries created before.
+    ///   - neighbours: How many of the nearest that both take to find too, whatever their similarity; with any, more
+    ///     entries' vectors are read.
     /// - Complexity: Reads 32 bytes of every entry, and more of those that cannot be ruled out by them.
     package func candidates(
         for query: [Float], threshold: Float, count: Int, now: Timestamp, filter: MetadataFilter? = nil,
-        neighbours: NeighbourSearch? = nil
+        createdAtOrAfter oldest: Timestamp? = nil, neighbours: Int = 0
     ) -> Candidates {
         precondition(query.count == self.dimensions, "a query of another dimension")
         precondition(count > 0, "a scan for nothing")
         var prepared = self.prepare(query)
         return withUnsafePointer(to: &prepared) { prepared in
+            let error = prepared.pointee.error
             var sieve = Sieve(
-                filter: filter.map { ListFilter($0, lists: self.lists) }, error: prepared.pointee.error,
-                best: BestSoFar(count: count, threshold: threshold),
-                bestRefused: BestSoFar(count: 1, threshold: threshold),
-                neighbours: neighbours.map { NearSieve($0, error: prepared.pointee.error) })
+                filter: filter.map { ListFilter($0, lists: self.lists) }, oldest: oldest?.milliseconds ?? .min,
+                hits: Nearest(count: count, threshold: threshold, error: error),
+                refused: Nearest(count: 1, threshold: threshold, error: error),
+                tooOld: Nearest(count: 1, threshold: threshold, error: error),
+                // From below any similarity.
+                neighbours: neighbours == 0 ? nil : Nearest(count: neighbours, threshold: -2, error: error))
             return self.scan(for: prepared, &sieve, now: now.milliseconds)
         }
     }
@@ -43,19 +48,22 @@ extension PartitionIndex {
         var state = ck_scan_state()
         ck_scan_state_make(&state)
         self.scanSegments(for: query, now: now, state: &state, &sieve)
-        let (hits, refused) = sieve.finish()
-        let found = hits.map { self.candidate($0, error: sieve.error) }
-        let foundRefused = refused.map { self.candidate($0, error: sieve.error) }
-        let near = sieve.neighbours?.finish().map { self.near($0) } ?? []
-        if let nearest = (found.prefix(1) + foundRefused.prefix(1)).max(by: { $0.similarity < $1.similarity }) {
+        func candidates(_ nearest: Nearest) -> [Candidate] {
+            nearest.ranked.map { self.candidate($0, error: nearest.error) }
+        }
+        let (hits, refused, tooOld) = (candidates(sieve.hits), candidates(sieve.refused), candidates(sieve.tooOld))
+        let near = sieve.neighbours?.ranked.map { self.near($0) } ?? []
+        let seen = hits.prefix(1) + refused.prefix(1) + tooOld.prefix(1)
+        if let nearest = seen.max(by: { $0.similarity < $1.similarity }) {
             return Candidates(
-                hits: found, refused: foundRefused, nearest: nearest, isNearestExact: true, neighbours: near)
+                hits: hits, refused: refused, tooOld: tooOld, nearest: nearest, isNearestExact: true, neighbours: near)
         }
         // Whoever looks for neighbours has read the vector of the nearest: no floor is ever above it.
         let isExact = self.basis == nil || sieve.neighbours != nil
         if !isExact { self.visitPeaks(for: query, now: now, state: &state) }
-        let nearest = state.nearest.similarity > -2 ? self.candidate(state.nearest, error: sieve.error) : nil
-        return Candidates(hits: [], refused: [], nearest: nearest, isNearestExact: isExact, neighbours: near)
+        let nearest = state.nearest.similarity > -2 ? self.candidate(state.nearest, error: sieve.hits.error) : nil
+        return Candidates(
+            hits: [], refused: [], tooOld: [], nearest: nearest, isNearestExact: isExact, neighbours: near)
     }
 
     /// Scans all segments, raising the floor between them as better hits are found.
@@ -118,26 +126,25 @@ extension PartitionIndex {
 }
 
 /// Of what a scan lets through, those that may be among the nearest.
-private struct NearSieve {
-    private let oldest: Int64
-    private let error: Float
+private struct Nearest {
+    /// How far a similarity may be off.
+    let error: Float
     private(set) var best: BestSoFar
     private var hits: [ck_scan_hit] = []
 
-    init(_ search: PartitionIndex.NeighbourSearch, error: Float) {
-        self.oldest = search.createdAtOrAfter?.milliseconds ?? .min
+    init(count: Int, threshold: Float, error: Float) {
         self.error = error
-        // Below any similarity.
-        self.best = BestSoFar(count: search.count, threshold: -2)
+        self.best = BestSoFar(count: count, threshold: threshold)
     }
 
-    mutating func add(_ hit: ck_scan_hit, createdAt: Int64) {
-        guard createdAt >= self.oldest, hit.similarity >= self.best.floor - self.error else { return }
+    mutating func add(_ hit: ck_scan_hit) {
+        guard hit.similarity >= self.best.floor - self.error else { return }
         self.best.add(hit.similarity - self.error)
         self.hits.append(hit)
     }
 
-    func finish() -> [ck_scan_hit] {
+    /// By similarity, without those that better ones have ruled out since.
+    var ranked: [ck_scan_hit] {
         let least = self.best.floor - self.error
         return self.hits.filter { $0.similarity >= least }.sorted { $0.similarity > $1.similarity }
     }
@@ -177,49 +184,34 @@ private struct Parts {
     }
 }
 
-/// Parts what a scan lets through into hits and what the filter refuses, before a hit may raise the floor for others.
+/// Parts what a scan lets through into hits and what filter and age refuse, before a hit may raise the floor for others.
 private struct Sieve {
-    var filter: ListFilter?
-    let error: Float
-    private(set) var best: BestSoFar
+    private var filter: ListFilter?
+    /// When an entry must have been created, ms.
+    private let oldest: Int64
+    private(set) var hits: Nearest
     // Of what is refused, only the nearest explains a miss.
-    private var bestRefused: BestSoFar
-    private var hits: [ck_scan_hit] = []
-    private var refused: [ck_scan_hit] = []
-    private(set) var neighbours: NearSieve?
+    private(set) var refused: Nearest
+    private(set) var tooOld: Nearest
+    private(set) var neighbours: Nearest?
 
-    init(
-        filter: ListFilter?, error: Float, best: BestSoFar, bestRefused: BestSoFar, neighbours: NearSieve?
-    ) {
-        self.neighbours = neighbours
+    init(filter: ListFilter?, oldest: Int64, hits: Nearest, refused: Nearest, tooOld: Nearest, neighbours: Nearest?) {
         self.filter = filter
-        self.error = error
-        self.best = best
-        self.bestRefused = bestRefused
+        self.oldest = oldest
+        self.hits = hits
+        self.refused = refused
+        self.tooOld = tooOld
+        self.neighbours = neighbours
     }
 
     /// What is surely less similar matters for nothing.
-    var floor: Float { min(self.best.floor, self.neighbours?.best.floor ?? self.best.floor) }
+    var floor: Float { min(self.hits.best.floor, self.neighbours?.best.floor ?? self.hits.best.floor) }
 
     mutating func add(_ hit: ck_scan_hit, of segment: UnsafePointer<ck_scan_segment>, place: Int) {
-        if self.filter?.takes(segment.pointee.lists[place]) ?? true {
-            self.neighbours?.add(hit, createdAt: segment.pointee.created[place])
-            guard hit.similarity >= self.best.floor - self.error else { return }
-            self.best.add(hit.similarity - self.error)
-            self.hits.append(hit)
-        } else if hit.similarity >= self.bestRefused.floor - self.error {
-            self.bestRefused.add(hit.similarity - self.error)
-            self.refused.append(hit)
-        }
-    }
-
-    /// - Returns: Both by similarity, without those that better ones have ruled out since.
-    func finish() -> (hits: [ck_scan_hit], refused: [ck_scan_hit]) {
-        func ranked(_ hits: [ck_scan_hit], _ best: BestSoFar) -> [ck_scan_hit] {
-            let least = best.floor - self.error
-            return hits.filter { $0.similarity >= least }.sorted { $0.similarity > $1.similarity }
-        }
-        return (ranked(self.hits, self.best), ranked(self.refused, self.bestRefused))
+        guard self.filter?.takes(segment.pointee.lists[place]) ?? true else { return self.refused.add(hit) }
+        guard segment.pointee.created[place] >= self.oldest else { return self.tooOld.add(hit) }
+        self.neighbours?.add(hit)
+        self.hits.add(hit)
     }
 }
 

@@ -16,7 +16,7 @@ struct DecisionScripts: Sendable {
         self.append = RedisScript("#!lua\n" + prelude + Self.appending, isRepeatable: true)
         self.read = RedisScript("#!lua flags=no-writes\n" + prelude + Self.reading, isRepeatable: true)
         self.save = RedisScript("#!lua\n" + prelude + Self.saving, isRepeatable: true)
-        self.block = RedisScript("#!lua\n" + prelude + Self.blocking, isRepeatable: true)
+        self.block = RedisScript("#!lua flags=allow-oom\n" + prelude + Self.blocking, isRepeatable: true)
         self.assign = RedisScript("#!lua\n" + prelude + Self.assigning, isRepeatable: true)
         self.forget = RedisScript("#!lua flags=allow-oom\n" + prelude + Self.forgetting, isRepeatable: true)
     }
@@ -90,7 +90,11 @@ struct DecisionScripts: Sendable {
     /// ARGV: 1 fence, 2 cache, 3 partition and question, 4 the pair, 5 most pairs of a question, 6 most questions, 7 what the
     /// other replicas are told.
     ///
-    /// Returns whether it is blocked (not if there are too many questions), the server's time and the witnesses.
+    /// Small and bounded, and what is wrong must not be served because Redis is full: so it may be done without room, as a
+    /// removal may.
+    ///
+    /// Returns whether it is blocked (not if there are too many questions), the server's time and the witnesses. A question
+    /// that has all it may have gets no more.
     private static let blocking = """
         local refused = refusal() or (is_late(ARGV[1]) and lateness())
         if refused then return refused end
@@ -104,8 +108,8 @@ struct DecisionScripts: Sendable {
         for position = 1, #pairs, #pair do
             if string.sub(pairs, position, position + #pair - 1) == pair then is_known = true end
         end
-        if not is_known then
-            redis.call('HSET', blocks, ARGV[3], string.sub(pairs .. pair, -#pair * tonumber(ARGV[5])))
+        if not is_known and #pairs < #pair * tonumber(ARGV[5]) then
+            redis.call('HSET', blocks, ARGV[3], pairs .. pair)
             note(ARGV[2])
         end
         -- Also if it was known: whoever was told of it may have missed it.

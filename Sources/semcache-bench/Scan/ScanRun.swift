@@ -95,7 +95,7 @@ struct ScanRun {
     private func search(_ query: [Float], count: Int) -> (matches: [Match], candidates: Int) {
         let found = self.index.candidates(
             for: query, threshold: self.threshold, count: count, now: Self.now,
-            neighbours: self.neighbours == 0 ? nil : .init(count: self.neighbours))
+            neighbours: self.neighbours)
         var matches: [Match] = []
         self.set.withEntries { entries in
             for hit in found.hits {

@@ -41,10 +41,25 @@ import Testing
         let query = NearestQuery(embedding: random.unitVector(32), count: 1, threshold: -1)
         #expect(try await store.nearest(query, in: partition, at: Timestamp(milliseconds: 1)).matches.count == 1)
         await store.flushTouches()
-        // Also by one that has not been there before.
+        // Also by one that has not been there before. What is wrong is blocked, too: for a tenant of whom there was nothing.
         let other = try makeClient(server.url)
+        let wrong = Partition(
+            of: CacheScope("wrong", of: TenantScope(authenticated: TenantID("wrong"))),
+            embedding: EmbeddingIdentity(provider: "test", model: "m", dimensions: 32, revision: "1"), vary: [])
+        // Beyond doubt full: what it was sent by the Stores may have been given back.
+        try await server.command("CONFIG", "SET", "maxmemory", "\(used / 2)")
+        for blocker in [makeVectorSetStore(other), store] {
+            for number in 0..<4 as Range<UInt64> {
+                let pair = BlockedPair(
+                    question: EntryID(high: 0, low: number), entry: EntryID(high: 1, low: number),
+                    cluster: AnswerCluster(high: 2, low: number))
+                try await blocker.block(pair, in: wrong, by: .now + .seconds(9))
+                #expect(try await store.blocks(of: pair.question, in: wrong) == [pair])
+            }
+        }
         let removed = try await makeVectorSetStore(other).remove(
             .cache(partition.cache), dryRun: false, at: Timestamp(milliseconds: 1))
+        try await server.command("CONFIG", "SET", "maxmemory", "\(used + (2 << 20))")
         await other.close()
         #expect(removed.count == stored.count)
         let again = try large(0, in: partition)

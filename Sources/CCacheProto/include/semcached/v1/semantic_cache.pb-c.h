@@ -549,11 +549,12 @@ struct  Semcached__V1__LookupResponse
    */
   Semcached__V1__Fill *fill;
   /*
-   * Of a hit by meaning out of the store: names this Lookup to a Feedback. Opaque, at most 512 bytes.
+   * Of a hit by meaning out of the store, for another question, in a cache with a calibrated policy: names this Lookup to
+   * a Feedback. Opaque, at most 512 bytes.
    */
   ProtobufCBinaryData lookup_id;
   /*
-   * of such a hit
+   * of a hit by meaning out of the store
    */
   Semcached__V1__Decision *decision;
 };
