@@ -144,6 +144,15 @@ struct JudgedDecisionTests {
         #expect(judge.asked.isEmpty)
     }
 
+    @Test func `what is found wrong while it is judged is not served`() async throws {
+        let judge = ScriptedJudge(true)
+        let fixture = try await self.thresholded(judge)
+        let id = try #require(try await fixture.lookup(self.question).hit?.matches.first?.entry.id)
+        judge.meanwhile { try? await self.block(id, fixture) }
+        #expect(try await fixture.lookup(self.paraphrase).miss?.reason == .blocked)
+        #expect(judge.asked.count == 1)
+    }
+
     @Test func `in shadow mode a yes is recorded and not served, and a no is a no`() async throws {
         let judge = ScriptedJudge(true)
         let fixture = try await self.thresholded(judge, Self.policy(isShadow: true))
@@ -200,6 +209,7 @@ private final class ScriptedJudge: AnswerJudge {
         var asked: [Question] = []
         var partitions: [Digest] = []
         var deadlines: [ContinuousClock.Instant] = []
+        var meanwhile: @Sendable () async -> Void = {}
     }
 
     let band: JudgeBand
@@ -215,15 +225,20 @@ private final class ScriptedJudge: AnswerJudge {
     var partitions: [Digest] { self.state.withLock { $0.partitions } }
     var deadlines: [ContinuousClock.Instant] { self.state.withLock { $0.deadlines } }
 
+    /// What happens while it thinks.
+    func meanwhile(_ body: @escaping @Sendable () async -> Void) { self.state.withLock { $0.meanwhile = body } }
+
     func opinion(
         on asked: CanonicalPrompt, and stored: CanonicalPrompt, of partition: Digest,
         by deadline: ContinuousClock.Instant
     ) async -> JudgeOpinion {
-        self.state.withLock { state in
+        let meanwhile = self.state.withLock { state in
             state.asked.append(Question(asked: asked.text, stored: stored.text))
             state.partitions.append(partition)
             state.deadlines.append(deadline)
+            return state.meanwhile
         }
+        await meanwhile()
         return JudgeOpinion(isSame: self.isSame, tokens: 7)
     }
 }
