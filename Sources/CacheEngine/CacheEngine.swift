@@ -93,7 +93,8 @@ package final class CacheEngine: Sendable {
     package func replace(_ directory: TenantDirectory) {
         // What was found by other rules is not to be remembered.
         let changed = self.tenants.withLock { tenants in
-            let changed = tenants.known.keys.filter { directory.policy(of: $0) != tenants.directory.policy(of: $0) }
+            let changed = tenants.known.filter { directory.policy(of: $0.key) != tenants.directory.policy(of: $0.key) }
+                .map { $0.value.scope }
             let hadLabel = Set(tenants.accounts.keys.filter { tenants.hasLabel($0) })
             tenants.directory = directory
             for (tenant, account) in tenants.accounts {
@@ -107,7 +108,7 @@ package final class CacheEngine: Sendable {
             self.generation.add(1, ordering: .releasing)
             return changed
         }
-        for tenant in changed { self.memory.removeAll(of: TenantScope(authenticated: tenant)) }
+        for scope in changed { self.memory.removeAll(of: scope) }
     }
 
     /// Whether what was derived from a tenant, such as a route, is still right.

@@ -59,13 +59,14 @@ struct Appraisal {
             self.risk = self.isSame ? 0 : 1
             return
         }
-        let (likeness, refusal) = examination(of: asked.wording, and: Wording(stored), by: asked.guards)
-        self.refusal = refusal
         guard ledger.policy.kind == .calibrated else {
+            self.refusal = Decisions.refusal(between: asked.wording, and: Wording(stored), by: asked.guards)
             self.features = []
             self.risk = 0
             return
         }
+        let (likeness, refusal) = examination(of: asked.wording, and: Wording(stored), by: asked.guards)
+        self.refusal = refusal
         self.features =
             neighbourhood.features(of: cluster, history: ledger.history(of: cluster)) + likeness.values
         self.risk = ledger.risk(of: self.features)
