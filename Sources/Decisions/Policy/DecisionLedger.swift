@@ -64,7 +64,7 @@ package struct DecisionLedger: Sendable {
 
     /// The part of what is allowed that is steered to: a share that is right on average is too high half of the time. And
     /// the less the more is allowed, because far from certainty estimates are rather too low. Found on labelled streams.
-    var steering: Double { max(0.8, 1 - 4 * self.policy.errorBudget) }
+    var steering: Double { max(0.8, 0.99 - 4 * self.policy.errorBudget) }
 
     /// Whether a candidate that no guard refuses is served.
     ///
