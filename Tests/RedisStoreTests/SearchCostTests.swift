@@ -2,7 +2,6 @@
 
 import CacheEngine
 import CacheModel
-import NIOPosix
 import RedisClient
 import Synchronization
 import TestSupport
@@ -166,9 +165,7 @@ import Testing
             }
             return count < 3 ? .silence : .bytes(Array(String(repeating: "*1\r\n$0\r\n\r\n", count: 3).utf8))
         }
-        var configuration = try RedisConfiguration(url: "redis://127.0.0.1:\(server.port)")
-        configuration.connectionsPerNode = 1
-        let client = RedisClient(configuration, group: MultiThreadedEventLoopGroup.singleton, logger: silent)
+        let client = try makeClient("redis://127.0.0.1:\(server.port)", connections: 1)
         let store = makeVectorSetStore(client, shards: 3)
         let ids = (0..<3 as Range<UInt64>).map { EntryID(high: 1, low: $0) }
         let heads = await store.heads(of: ids, in: store.layout.homes(of: self.home), isWanted: true)

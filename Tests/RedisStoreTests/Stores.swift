@@ -23,8 +23,9 @@ func freshDatabase() async throws -> String {
     return "redis://127.0.0.1:\(try await sharedServer.value.port)/\(number)"
 }
 
-func makeClient(_ url: String, timeout: Duration = .seconds(20)) throws -> RedisClient {
+func makeClient(_ url: String, timeout: Duration = .seconds(20), connections: Int? = nil) throws -> RedisClient {
     var configuration = try RedisConfiguration(url: url)
+    if let connections { configuration.connectionsPerNode = connections }
     configuration.commandTimeout = timeout
     configuration.connectTimeout = timeout
     return RedisClient(configuration, group: MultiThreadedEventLoopGroup.singleton, logger: silent)

@@ -170,5 +170,6 @@ func onOwnThread<Result: Sendable>(_ work: @escaping @Sendable () throws -> Resu
             continuation.resume()
         }
     }
-    return try outcome.withLock { $0 }!.get()
+    // Taken as well: the thread, which may not be quite at its end, has it too.
+    return try outcome.withLock { $0.take() }!.get()
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A real primary with replicas, watched by three sentinels that notice its end within a second or so.
+/// A real primary with replicas, watched by three sentinels that notice its end within seconds: not sooner, or they
+/// would take one that a busy machine keeps waiting for dead.
 package final class RedisSentinels: Sendable {
     package static let name = "cache"
     /// Data servers; which of them is the primary changes.
@@ -24,8 +25,8 @@ package final class RedisSentinels: Sendable {
         }
         let settings = """
             sentinel monitor \(Self.name) 127.0.0.1 \(primary.port) 2
-            sentinel down-after-milliseconds \(Self.name) 500
-            sentinel failover-timeout \(Self.name) 5000
+            sentinel down-after-milliseconds \(Self.name) 2000
+            sentinel failover-timeout \(Self.name) 20000
             \(password.map { "sentinel auth-pass \(Self.name) \($0)" } ?? "")
 
             """

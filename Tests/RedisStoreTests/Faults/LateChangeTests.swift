@@ -16,7 +16,7 @@ private let now = Timestamp(milliseconds: 1)
     @Test(arguments: [true, false])
     func `a change that has failed is not made later, over what was acknowledged since`(isRemoval: Bool) async throws {
         let server = try await RedisServer.start()
-        let (slow, slowClient) = try self.store(server, timeout: .seconds(2))
+        let (slow, slowClient) = try self.store(server, timeout: .seconds(5))
         let items = try LedgerItem.make(tenants: "late", owners: 1, questions: 4)[0]
         try await self.put(items[0], version: 1, in: slow)
         // So that the server knows the script: one that it has to ask for again cannot come late.
@@ -86,6 +86,7 @@ private let now = Timestamp(milliseconds: 1)
         var configuration = try RedisConfiguration(url: server.url)
         configuration.connectionsPerNode = 1
         configuration.commandTimeout = timeout
+        configuration.connectTimeout = .seconds(20)
         let client = RedisClient(configuration, group: MultiThreadedEventLoopGroup.singleton, logger: silent)
         let store = RedisVectorStore(
             client: client, index: VectorSetIndex(client: client, quantization: .none),

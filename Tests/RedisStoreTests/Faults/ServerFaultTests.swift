@@ -128,10 +128,10 @@ private let durable = ["--appendonly", "yes", "--appendfsync", "always"]
     }
 }
 
-/// Changes and reads succeed again within seconds.
+/// Changes and reads succeed again, on a busy machine too.
 func expectRecovery(of load: LedgerLoad, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     let start = ContinuousClock.now
     await load.progress.next(20, .change)
     await load.progress.next(20, .read)
-    #expect(ContinuousClock.now - start < .seconds(8), sourceLocation: sourceLocation)
+    #expect(ContinuousClock.now - start < .seconds(30), sourceLocation: sourceLocation)
 }

@@ -65,10 +65,7 @@ private let partition = PartitionKeys(Array("0123456789abcdef0123456789abcdef".u
         let server = try await ScriptedRedisServer.start { _, arguments in
             script.reply(to: arguments.map { String(decoding: $0, as: UTF8.self) })
         }
-        let client = RedisClient(
-            try RedisConfiguration(url: "redis://127.0.0.1:\(server.port)"),
-            group: MultiThreadedEventLoopGroup.singleton,
-            logger: silent)
+        let client = try makeClient("redis://127.0.0.1:\(server.port)")
         let log = self.log
         let index = SearchIndex(client: client, type: .hnsw, logger: Logger(label: "test") { _ in log.handler })
         do {
