@@ -8,8 +8,10 @@ extension Limits {
     package static let wrongHitShare = 0.001...0.5
     /// Of a ``LookupID``: a handful of digests and numbers.
     package static let maximumLookupIDBytes = 512
-    /// Candidates whose words are looked at.
-    package static let candidates = 5
+    /// Candidates that a store is asked for, whatever must be found.
+    package static let candidates = 6
+    /// Of those that have one answer, or any: candidates whose words are compared, however many were found.
+    package static let comparedCandidates = 8
     /// Caches whose labels are held in memory, up to a megabyte each; others are read again from the store.
     package static let maximumDeciders = 256
     /// Labels that are told to the store at once.

@@ -18,6 +18,6 @@ extension Limits {
     package static let fillPollInterval = Duration.milliseconds(250)
     /// Looks for one Lookup that find another entry each time, before it is answered without a lease.
     package static let fillAttempts = 16
-    /// A tenth of a call's time, and not more than this, is left to a Lookup that has waited in vain.
-    package static let fillAnswerTime = Duration.milliseconds(50)
+    /// A tenth of a call's time, and not more than this, is left to a Lookup that has waited for something in vain.
+    package static let answerTime = Duration.milliseconds(50)
 }

@@ -55,7 +55,7 @@ struct StreamPlay {
                 continue
             }
             let near = Self.nearest(vector, stored)
-            let matches = near.prefix(Limits.candidates + 1).filter { $0.1 >= 0.5 }.map {
+            let matches = near.prefix(Limits.candidates).filter { $0.1 >= 0.5 }.map {
                 LookupMatch(entry: stored[$0.0].match, similarity: $0.1)
             }
             let found = NearestResult(
@@ -79,8 +79,7 @@ struct StreamPlay {
             if let leader, leader.refusal == nil, !leader.isSame {
                 result.estimates.append((leader.risk, !isRight(leader)))
             }
-            if let chosen, !self.servesNothing, chosen.refusal == nil,
-                chosen.isSame || ledger.serves(similarity: chosen.match.similarity, risk: chosen.risk),
+            if let chosen, !self.servesNothing, chosen.refusal == nil, chosen.isSure(by: ledger),
                 chosen.isSame || Double.random(in: 0..<1, using: &generator) >= ledger.auditRate
             {
                 ledger.noteServed()
@@ -94,8 +93,7 @@ struct StreamPlay {
                 var label = isRight(leader)
                 if label { cluster = leader.match.entry.cluster }
                 if Double.random(in: 0..<1, using: &generator) < self.wrongLabels { label.toggle() }
-                let would =
-                    leader.refusal == nil && ledger.serves(similarity: leader.match.similarity, risk: leader.risk)
+                let would = leader.refusal == nil && leader.isSure(by: ledger)
                 let record = leader.record(isRight: label, source: would ? .audit : .store)
                 ledger.learn(record)
                 if self.servesNothing { result.records.append(record) }

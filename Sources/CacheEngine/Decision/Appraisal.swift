@@ -72,6 +72,13 @@ struct Appraisal {
         self.risk = ledger.risk(of: self.features)
     }
 
+    /// Whether it answers by what the cache has learnt, if no guard refuses it.
+    ///
+    /// - Parameter threshold: The one in force, if it is not the cache's.
+    func isSure(by ledger: DecisionLedger, from threshold: Float? = nil) -> Bool {
+        self.isSame || ledger.serves(similarity: self.match.similarity, risk: self.risk, requested: threshold)
+    }
+
     /// What a label of it is made of.
     func record(isRight: Bool, source: DecisionRecord.Source) -> DecisionRecord {
         DecisionRecord(
@@ -86,7 +93,7 @@ extension NearestQuery {
         self.init(
             // One of the two may be the entry of the prompt itself.
             embedding: embedding, count: 2, threshold: policy.threshold(requested: nil),
-            candidates: Limits.candidates + 1, candidateThreshold: policy.similarityFloor,
+            candidates: Limits.candidates, candidateThreshold: policy.similarityFloor,
             neighbours: Limits.maximumNeighbours)
     }
 }
@@ -120,7 +127,7 @@ struct Candidates {
     /// The nearest that no guard refuses; or, if each is refused, the nearest. Of those that reach a similarity.
     func nearest(reaching threshold: Float, in cluster: AnswerCluster? = nil) -> Appraisal? {
         var first: Appraisal?
-        for match in self.matches.prefix(Limits.candidates + 3)
+        for match in self.matches.prefix(Limits.comparedCandidates)
         where match.similarity >= threshold && (cluster == nil || match.entry.cluster == cluster) {
             let appraisal = self.appraise(match)
             if appraisal.refusal == nil { return appraisal }

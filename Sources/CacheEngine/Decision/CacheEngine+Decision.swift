@@ -63,9 +63,7 @@ extension CacheEngine {
                 !blocks.forbid(match.entry, candidates.asked)
             else { return false }
             let appraisal = candidates.appraise(match)
-            return appraisal.refusal == nil
-                && (appraisal.isSame
-                    || ledger.serves(similarity: match.similarity, risk: appraisal.risk, requested: threshold))
+            return appraisal.refusal == nil && appraisal.isSure(by: ledger, from: threshold)
         }
         return Array(others.prefix(inquiry.request.topK - 1))
     }
@@ -84,10 +82,7 @@ extension CacheEngine {
         of chosen: Appraisal, to asked: AskedQuestion, _ ledger: DecisionLedger, _ inquiry: Inquiry
     ) async throws(Trouble) -> LookupMiss.Reason? {
         if let name = chosen.refusal { return .guarded(name) }
-        let isSure =
-            chosen.isSame
-            || ledger.serves(
-                similarity: chosen.match.similarity, risk: chosen.risk, requested: inquiry.threshold(in: ledger.phase))
+        let isSure = chosen.isSure(by: ledger, from: inquiry.threshold(in: ledger.phase))
         if !isSure, inquiry.policy.decision.judge == nil { return .tooRisky }
         if try await self.blocks(of: asked, inquiry).forbid(chosen.match.entry, asked) { return .blocked }
         if let reason = await self.judged(chosen, isSure: isSure, ledger, inquiry) { return reason }

@@ -22,17 +22,9 @@ extension CacheEngine {
         guard let stored = chosen.match.entry.prompt else { return .judged }
         let opinion = await judge.opinion(
             on: inquiry.text, and: stored, of: inquiry.partition.key,
-            by: Self.judging(until: inquiry.deadline, from: .now))
+            by: inquiry.deadline.leavingTimeToAnswer(from: .now))
         inquiry.decider.noteJudge(failed: opinion.isSame == nil, tokens: opinion.tokens)
         return opinion.isSame == true ? nil : .judged
-    }
-
-    /// When a judge must have spoken: a little before the call's own end, as that would be a Lookup that came too late
-    /// whatever the judge did, and not one that was judged.
-    static func judging(
-        until deadline: ContinuousClock.Instant, from now: ContinuousClock.Instant
-    ) -> ContinuousClock.Instant {
-        deadline - min(Limits.fillAnswerTime, max(.zero, deadline - now) / 10)
     }
 }
 

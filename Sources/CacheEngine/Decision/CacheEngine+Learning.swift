@@ -35,9 +35,7 @@ extension CacheEngine {
                 leader.match.entry.cluster == cluster
                 ? true : AnswerComparison.areSame(response, leader.match.entry.response)
             if let isRight {
-                let wouldServe =
-                    leader.refusal == nil
-                    && ledger.serves(similarity: leader.match.similarity, risk: leader.risk)
+                let wouldServe = leader.refusal == nil && leader.isSure(by: ledger)
                 decider.learn(leader.record(isRight: isRight, source: wouldServe ? .audit : .store))
                 if isRight { joined = leader.match.entry.cluster }
             }

@@ -47,7 +47,7 @@ extension CacheEngine {
             let hasGuards = !self.policy.decision.guards.isEmpty
             return NearestQuery(
                 embedding: vector, count: self.request.topK, threshold: self.threshold,
-                candidates: isLearner || hasGuards ? Limits.candidates + 1 : 1,
+                candidates: isLearner || hasGuards ? Limits.candidates : 1,
                 candidateThreshold: isLearner ? least : nil,
                 createdAtOrAfter: self.request.maximumAge.map { now + (.zero - $0) }, filter: self.request.filter,
                 neighbours: isLearner ? Limits.maximumNeighbours : 0)

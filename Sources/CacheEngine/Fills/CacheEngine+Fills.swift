@@ -109,7 +109,7 @@ extension CacheEngine {
 
         init(_ wait: LookupRequest.Wait, deadline: ContinuousClock.Instant) {
             let now = ContinuousClock.now
-            self.limit = deadline - min(Limits.fillAnswerTime, max(.zero, deadline - now) / 10)
+            self.limit = deadline.leavingTimeToAnswer(from: now)
             switch wait {
             case .none: (self.waits, self.end) = (false, self.limit)
             case .untilDeadline: (self.waits, self.end) = (true, self.limit)

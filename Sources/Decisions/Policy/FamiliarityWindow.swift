@@ -16,8 +16,7 @@ struct FamiliarityWindow: Sendable {
     /// Lookups between two comparisons: sorting takes a while.
     private static let interval = 20
 
-    private var similarities: [Float] = []
-    private var next = 0
+    private var similarities = RecentNumbers(limit: Self.count)
     private var sinceComparison = 0
 
     /// Takes note of a lookup, with the similarity of its nearest entry.
@@ -26,22 +25,17 @@ struct FamiliarityWindow: Sendable {
     ///   compared with then.
     mutating func note(_ similarity: Float) -> Bool {
         self.sinceComparison += 1
-        if self.similarities.count < Self.count {
-            self.similarities.append(similarity)
-        } else {
-            self.similarities[self.next] = similarity
-            self.next = (self.next + 1) % Self.count
-        }
-        guard self.similarities.count == Self.count, self.sinceComparison >= Self.interval else { return false }
+        self.similarities.append(similarity)
+        guard self.similarities.isFull, self.sinceComparison >= Self.interval else { return false }
         self.sinceComparison = 0
-        let inOrder = self.similarities[self.next...] + self.similarities[..<self.next]
-        let latest = inOrder.suffix(Self.latest)
-        guard Self.differs(Array(latest), from: inOrder.dropLast(Self.latest).sorted()) else { return false }
-        (self.similarities, self.next) = (Array(latest), 0)
+        let inOrder = self.similarities.inOrder
+        let before = inOrder.dropLast(Self.latest).sorted()
+        guard Self.differs(inOrder.suffix(Self.latest), from: before) else { return false }
+        self.similarities.keep(latest: Self.latest)
         return true
     }
 
-    private static func differs(_ latest: [Float], from before: [Float]) -> Bool {
+    private static func differs(_ latest: ArraySlice<Float>, from before: [Float]) -> Bool {
         let share = 1 - Self.familiar
         let least = before[Int(share * Double(before.count))]
         let unfamiliar = Double(latest.count { $0 < least })

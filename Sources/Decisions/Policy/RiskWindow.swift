@@ -12,8 +12,7 @@ package struct RiskWindow: Sendable {
     /// Nothing is served that is as likely wrong as right.
     private static let greatest = 0.5
 
-    private var risks: [Float] = []
-    private var next = 0
+    private var risks = RecentNumbers(limit: Self.count)
     private var sinceReckoning = 0
     /// Up to which risk, inclusive, a candidate is served; 0 until enough is known.
     package private(set) var limit = 0.0
@@ -24,7 +23,7 @@ package struct RiskWindow: Sendable {
 
     /// Goes by a limit that another replica or an earlier life has found, until enough is known here.
     mutating func begin(with limit: Double) {
-        if self.risks.count < Self.least { self.limit = min(limit, Self.greatest) }
+        if self.risks.all.count < Self.least { self.limit = min(limit, Self.greatest) }
     }
 
     /// Takes note of a Lookup.
@@ -34,14 +33,9 @@ package struct RiskWindow: Sendable {
     ///   - budget: Wrong answers per Lookup.
     ///   - cap: Wrong answers per semantic hit.
     package mutating func note(_ risk: Double, budget: Double, cap: Double) {
-        if self.risks.count < Self.count {
-            self.risks.append(Float(risk))
-        } else {
-            self.risks[self.next] = Float(risk)
-            self.next = (self.next + 1) % Self.count
-        }
+        self.risks.append(Float(risk))
         self.sinceReckoning += 1
-        guard self.risks.count >= Self.least, self.sinceReckoning >= Self.interval else { return }
+        guard self.risks.all.count >= Self.least, self.sinceReckoning >= Self.interval else { return }
         self.sinceReckoning = 0
         self.reckon(budget: budget, cap: cap)
     }
@@ -51,10 +45,10 @@ package struct RiskWindow: Sendable {
         self.expected = (0, 0)
         var sum = 0.0
         var served = 0
-        for risk in self.risks.sorted() where risk > 0 {
+        for risk in self.risks.all.sorted() where risk > 0 {
             sum += Double(risk)
             served += 1
-            let shares = (sum / Double(self.risks.count), sum / Double(served))
+            let shares = (sum / Double(self.risks.all.count), sum / Double(served))
             guard Double(risk) <= Self.greatest, shares.0 <= budget, shares.1 <= cap else { return }
             self.limit = Double(risk)
             self.expected = shares

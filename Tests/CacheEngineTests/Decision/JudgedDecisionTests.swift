@@ -185,8 +185,8 @@ struct JudgedDecisionTests {
         #expect(outcome.miss?.reason == .judged)
         #expect(judge.deadlines == [deadline - self.answerTime])
         let now = ContinuousClock.now
-        #expect(CacheEngine.judging(until: now + .milliseconds(100), from: now) == now + .milliseconds(90))
-        #expect(CacheEngine.judging(until: now, from: now + .seconds(1)) == now)
+        #expect((now + .milliseconds(100)).leavingTimeToAnswer(from: now) == now + .milliseconds(90))
+        #expect(now.leavingTimeToAnswer(from: now + .seconds(1)) == now)
     }
 
     private func block(_ entry: EntryID, _ fixture: EngineFixture) async throws {
