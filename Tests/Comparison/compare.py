@@ -50,6 +50,11 @@ def timed(make):
     return tallies
 
 
+def as_share(percentage):
+    """0…1, of 0.01 or 1%."""
+    return float(percentage.rstrip("%")) / (100 if percentage.endswith("%") else 1)
+
+
 class Redis:
     """A Redis of one's own as long as the block lasts; none without a program."""
 
@@ -77,12 +82,16 @@ class Redis:
 def semcached_tallies(options, budgets, stream_file, folder):
     tallies = []
     for budget in budgets:
-        settings = [f"cache.error_budget={budget}"]
+        # The cap on wrong answers per hit, 3 % by default, would be what counts with a large budget.
+        cap = max(3.0, 200 * as_share(budget))
+        settings = [f"cache.error_budget={budget}", f"cache.wrong_hit_limit={cap:g}%"]
         with service.Service(folder, options.bin, options.model, settings) as running:
             start = time.monotonic()
             report = service.evaluated(running, options.bin, stream_file)
         whole, decisions = report["whole"], report["orders"][0].get("decisions") or {}
-        tally = peers.Tally(f"Semcached, budget {budget}", f"phase at the end: {decisions.get('phase', 'not told')}")
+        tally = peers.Tally(
+            f"Semcached, budget {budget}",
+            f"phase at the end: {decisions.get('phase', 'not told')}; at most {cap:g} % of hits")
         tally.lookups, tally.hits = whole["lookups"], whole["hits"]["count"]
         tally.wrong = whole["wrong_per_lookup"]["count"]
         tally.seconds = time.monotonic() - start
@@ -94,8 +103,7 @@ def hindsight_tallies(stream, vectors, budgets):
     hits, wrong = hindsight.sweep(stream, vectors)
     tallies = []
     for budget in budgets:
-        share = float(budget.rstrip("%")) / (100 if budget.endswith("%") else 1)
-        number = hindsight.best(hits, wrong, len(stream.questions), share)
+        number = hindsight.best(hits, wrong, len(stream.questions), as_share(budget))
         if number is None:
             continue
         tally = peers.Tally(f"best threshold for {budget}", f"in hindsight: {hindsight.THRESHOLDS[number]:.2f}")

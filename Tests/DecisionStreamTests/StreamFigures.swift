@@ -16,7 +16,7 @@ struct StreamFigures {
         for run in words[1].split(separator: ";") {
             let numbers = run.split(separator: ",").compactMap { Double($0) }
             var play = StreamPlay(
-                policy: DecisionPolicy(errorBudget: numbers[0], wrongHitLimit: max(0.03, 1.5 * numbers[0])))
+                policy: DecisionPolicy(errorBudget: numbers[0], wrongHitLimit: max(0.03, 2 * numbers[0])))
             play.wrongLabels = numbers.count > 2 ? numbers[2] : 0
             for order in 0..<UInt64(numbers[1]) {
                 let parts = streams.map { $0.shuffled(order) }

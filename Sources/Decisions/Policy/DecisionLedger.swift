@@ -58,13 +58,20 @@ package struct DecisionLedger: Sendable {
     /// - Parameter similarity: Of the nearest entry; 0 without any.
     package mutating func note(_ risk: Double, nearest similarity: Float) {
         self.window.note(
-            risk, budget: self.steering * self.policy.errorBudget, cap: self.steering * self.policy.wrongHitLimit)
+            risk, budget: self.trust * self.steering * self.policy.errorBudget,
+            cap: self.steering * self.policy.wrongHitLimit)
         if self.familiarity.note(similarity), self.phase == .calibrated { self.stepBack(keeping: .max) }
     }
 
     /// The part of what is allowed that is steered to: a share that is right on average is too high half of the time. And
     /// the less the more is allowed, because far from certainty estimates are rather too low. Found on labelled streams.
-    var steering: Double { max(0.8, 0.99 - 4 * self.policy.errorBudget) }
+    private var steering: Double { max(0.65, 1.05 - 8 * self.policy.errorBudget) }
+
+    /// The part of the budget that is used: half of it at first, as estimates of few labels are worth less.
+    private var trust: Double { 0.5 + 0.5 * min(1, Double(self.total) / Self.trusted) }
+
+    /// From this many labels on, estimates are worth what they ever will be.
+    private static let trusted = 1_500.0
 
     /// Whether a candidate that no guard refuses is served.
     ///
@@ -72,7 +79,9 @@ package struct DecisionLedger: Sendable {
     package func serves(similarity: Float, risk: Double, requested: Float? = nil) -> Bool {
         let threshold = requested ?? self.threshold
         switch self.phase {
-        case .calibrated: return risk <= self.window.limit
+        case .calibrated:
+            // As it is remembered: where all are equal, none would be up to a limit that is one of them, rounded.
+            return Double(Float(risk)) <= self.window.limit
         case .threshold: return similarity >= threshold
         case .learning, .steppedBack, .unavailable:
             return similarity >= threshold && (self.total < Self.informed || risk <= Self.greatestRiskByThreshold)

@@ -24,7 +24,7 @@ package struct RiskModel: Sendable, Equatable {
 
     /// The probability that the answer is wrong, 0.002…1.
     ///
-    /// Labels come late: a model of the last thousands takes a growing cache for emptier than it is, by about half a unit
+    /// Labels come late: a model of the last thousands takes a growing cache for emptier than it is, by a good half unit
     /// of log odds where it is confident, on each of the data sets that it was tried on. And a share of answers is wrong
     /// however sure it all looks.
     package func risk(of features: [Float]) -> Double {
@@ -34,7 +34,7 @@ package struct RiskModel: Sendable, Equatable {
     }
 
     package static let leastRisk = 0.002
-    private static let shift = 0.5
+    private static let shift = 0.6
 
     private func logit(_ standardised: [Double]) -> Double {
         var sum = self.weights[0]

@@ -68,21 +68,6 @@ struct PolicyTests {
         #expect(RiskModel.fitted(to: [], prior: .prior) == .prior)
     }
 
-    // MARK: Window
-
-    @Test func `the limit keeps the expected share of wrong answers within budget and cap`() {
-        var window = RiskWindow()
-        var generator = SystemRandomNumberGenerator()
-        for _ in 0..<3000 {
-            window.note(Double.random(in: 0...1, using: &generator), budget: 0.01, cap: 0.03)
-            #expect(window.expected.perLookup <= 0.01 && window.expected.perHit <= 0.03)
-        }
-        // Of uniform risks, those up to x are x of the lookups and wrong x / 2 of the time: 0.03 is the cap's half share.
-        #expect(window.limit > 0.03 && window.limit < 0.1)
-        for _ in 0..<3000 { window.note(0.9, budget: 0.01, cap: 0.03) }
-        #expect(window.limit == 0)
-    }
-
     // MARK: Records
 
     @Test func `a record is read as it was written, and nothing else is`() throws {
