@@ -26,7 +26,7 @@ package final class RedisSentinels: Sendable {
         let settings = """
             sentinel monitor \(Self.name) 127.0.0.1 \(primary.port) 2
             sentinel down-after-milliseconds \(Self.name) 2000
-            sentinel failover-timeout \(Self.name) 20000
+            sentinel failover-timeout \(Self.name) 5000
             \(password.map { "sentinel auth-pass \(Self.name) \($0)" } ?? "")
 
             """

@@ -91,6 +91,7 @@ extension DecisionLedger {
     /// - Parameter count: Labels that may still be true.
     mutating func stepBack(keeping count: Int) {
         self.enter(.steppedBack)
+        self.doubtedAt = self.total
         self.forgetFirst(max(0, self.labels.count - count))
         self.judgedThreshold = (0, 0)
         self.sinceFit = .max / 2
@@ -123,6 +124,7 @@ extension DecisionLedger {
         var bytes = [RiskModel.version, UInt8(Phase.allCases.firstIndex(of: self.phase) ?? 0)]
         for number in [
             self.total, self.right, self.audits, self.wrongAudits, self.feedback.right, self.feedback.wrong,
+            self.doubtedAt,
         ] { bytes.append(integer: number) }
         bytes.append(integer: self.window.limit.bitPattern)
         for weight in self.model.weights { bytes.append(integer: weight.bitPattern) }
@@ -134,13 +136,13 @@ extension DecisionLedger {
 
     /// - Returns: Whether it could be read.
     package mutating func adopt(snapshot bytes: [UInt8]) -> Bool {
-        let head = 58
+        let head = 66
         guard bytes.count == head + 8 * RiskModel.count, bytes[0] == RiskModel.version,
             Int(bytes[1]) < Phase.allCases.count
         else { return false }
         let weights = (0..<RiskModel.count).map { Double(bitPattern: bytes.integer(at: head + 8 * $0)) }
-        let numbers: [UInt64] = (0..<6).map { bytes.integer(at: 2 + 8 * $0) }
-        let limit = Double(bitPattern: bytes.integer(at: 50))
+        let numbers: [UInt64] = (0..<7).map { bytes.integer(at: 2 + 8 * $0) }
+        let limit = Double(bitPattern: bytes.integer(at: 58))
         guard weights.allSatisfy(\.isFinite), numbers.allSatisfy({ $0 <= Self.greatestTotal }), (0...1).contains(limit)
         else { return false }
         self.window.begin(with: limit)
@@ -148,6 +150,7 @@ extension DecisionLedger {
         (self.total, self.right) = (max(self.total, numbers[0]), max(self.right, numbers[1]))
         (self.audits, self.wrongAudits) = (max(self.audits, numbers[2]), max(self.wrongAudits, numbers[3]))
         self.feedback = (max(self.feedback.right, numbers[4]), max(self.feedback.wrong, numbers[5]))
+        self.doubtedAt = max(self.doubtedAt, numbers[6])
         let phase = Phase.allCases[Int(bytes[1])]
         // Who has stepped back trusts estimates again when they are proven to it, not because another still does.
         let hasDoubts = phase == .calibrated && (self.phase == .steppedBack || self.phase == .exactOnly)

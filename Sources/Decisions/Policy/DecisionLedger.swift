@@ -19,6 +19,8 @@ package struct DecisionLedger: Sendable {
     private var familiarity = FamiliarityWindow()
     /// Labels since the cache was made; those that are kept are fewer.
     package internal(set) var total: UInt64 = 0
+    /// How many there were at the last step back.
+    var doubtedAt: UInt64 = 0
     package internal(set) var right: UInt64 = 0
     package internal(set) var audits: UInt64 = 0
     package internal(set) var wrongAudits: UInt64 = 0
@@ -65,10 +67,13 @@ package struct DecisionLedger: Sendable {
 
     /// The part of what is allowed that is steered to: a share that is right on average is too high half of the time. And
     /// the less the more is allowed, because far from certainty estimates are rather too low. Found on labelled streams.
-    private var steering: Double { max(0.65, 1.05 - 8 * self.policy.errorBudget) }
+    private var steering: Double { min(0.97, max(0.65, 1.05 - 8 * self.policy.errorBudget)) }
 
-    /// The part of the budget that is used: half of it at first, as estimates of few labels are worth less.
-    private var trust: Double { 0.5 + 0.5 * min(1, Double(self.total) / Self.trusted) }
+    /// The part of the budget that is used: half of it at first and after a step back, as estimates of few labels are worth
+    /// less.
+    private var trust: Double {
+        0.5 + 0.5 * min(1, Double(self.total - min(self.total, self.doubtedAt)) / Self.trusted)
+    }
 
     /// From this many labels on, estimates are worth what they ever will be.
     private static let trusted = 1_500.0

@@ -45,10 +45,13 @@ package struct RiskWindow: Sendable {
         self.expected = (0, 0)
         var sum = 0.0
         var served = 0
-        for risk in self.risks.all.sorted() where risk > 0 {
+        let risks = self.risks.all.sorted()
+        for (place, risk) in risks.enumerated() where risk > 0 {
             sum += Double(risk)
             served += 1
-            let shares = (sum / Double(self.risks.all.count), sum / Double(served))
+            // All that are equally risky are served, or none of them.
+            if place + 1 < risks.count, risks[place + 1] == risk { continue }
+            let shares = (sum / Double(risks.count), sum / Double(served))
             guard Double(risk) <= Self.greatest, shares.0 <= budget, shares.1 <= cap else { return }
             self.limit = Double(risk)
             self.expected = shares

@@ -15,7 +15,7 @@ import Tracing
 struct JudgedDecisionTests {
     private let question = "how do I reset the password of my account"
     private let paraphrase = "how do I reset the password of our account"
-    /// What `Limits/fillAnswerTime` leaves of a call's time, if there is enough.
+    /// What `Limits/answerTime` leaves of a call's time, if there is enough.
     private let answerTime = Duration.milliseconds(50)
 
     private static func policy(
