@@ -65,21 +65,21 @@ struct RiskWindowTests {
             let share = ledger.window.expected.perLookup
             #expect(range.contains(share), sourceLocation: sourceLocation)
         }
-        expectShare(0.0045...0.005)
+        expectShare(0.0043...0.005)
         for _ in 0..<750 { ledger.recall(Self.record) }
-        expectShare(0.007...0.0075)
+        expectShare(0.0065...0.0075)
         for _ in 0..<750 { ledger.recall(Self.record) }
-        expectShare(0.009...0.01)
+        expectShare(0.0087...0.01)
         for _ in 0..<750 { ledger.recall(Self.record) }
-        expectShare(0.009...0.01)
+        expectShare(0.0087...0.01)
         ledger.stepBack(keeping: .max)
-        expectShare(0.0045...0.005)
+        expectShare(0.0043...0.005)
         // Nor does another replica, or a later life, trust them more.
         let snapshot = ledger.snapshot
         ledger = DecisionLedger(ledger.policy, threshold: 0.85)
         let isAdopted = ledger.adopt(snapshot: snapshot)
         #expect(isAdopted)
-        expectShare(0.0045...0.005)
+        expectShare(0.0043...0.005)
     }
 
     @Test func `of many numbers the last are kept, in their order`() {
