@@ -67,7 +67,7 @@ package struct DecisionLedger: Sendable {
 
     /// The part of what is allowed that is steered to: a share that is right on average is too high half of the time. And
     /// the less the more is allowed, because far from certainty estimates are rather too low. Found on labelled streams.
-    private var steering: Double { min(0.94, max(0.65, 1.02 - 8 * self.policy.errorBudget)) }
+    private var steering: Double { min(0.94, max(0.65, 1.06 - 8 * self.policy.errorBudget)) }
 
     /// The part of the budget that is used: half of it at first and after a step back, as estimates of few labels are worth
     /// less.
